@@ -1,0 +1,33 @@
+"""What every route works with: one way to ask for a change, one way to read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from daemon.clock import Clock
+from daemon.recorder import Answer, Recorder
+from daemon.sealing import Sealer
+from events import ids
+from events.decide import Command
+from events.refusal import Refusal
+from events.views import Views
+from events.world import World
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The daemon, as the API sees it."""
+
+    recorder: Recorder
+    world: World
+    views: Views
+    sealer: Sealer
+    clock: Clock
+    entropy: Callable[[int], bytes]
+
+    def mint(self, prefix: str) -> str:
+        """A new id of this kind."""
+        return ids.mint(prefix, self.clock.now(), self.entropy(ids.ENTROPY_BYTES))
+
+    async def ask(self, command: Command, actor: str, request: str | None) -> Answer | Refusal:
+        """Have a command decided and committed. recorder.Busy; log.Unavailable when nothing is certain."""
+        return await self.recorder.ask(command, actor, request)

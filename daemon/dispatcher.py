@@ -1,0 +1,392 @@
+"""Follows the log and gives targets their turns.
+
+What is committed comes in as events: a message accepted is a delivery offered to each target chosen, an outcome
+recorded is a delivery settled. Targets with something to do stand in one ready queue and get a few attempts each
+time round, under one cap for the process, so that none can crowd the others out. Nothing here is a task per target
+or per attempt: outcomes arrive by callback, and one timer serves all that wait.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
+from itertools import count
+from typing import Final, Protocol
+
+import structlog
+
+from daemon.clock import Clock
+from daemon.payloads import Payloads
+from daemon.recorder import Committed, Recorder
+from daemon.signing import signed_headers
+from daemon.target import Target
+from daemon.throttle import Throttle
+from daemon.transport.destination import Destination
+from events.catalogue import (
+    AttemptAbandoned,
+    AttemptFailed,
+    BreakerClosed,
+    BreakerOpened,
+    EndpointDeleted,
+    EndpointEnabled,
+    EndpointRegistered,
+    MessageAccepted,
+)
+from events.delivery import Delivery, EndDelivery, RecordAttempt
+from events.endpoint import Endpoint
+from events.envelope import Recorded
+from events.message import born
+from events.outcome import Outcome
+from events.world import World
+
+log = structlog.get_logger()
+
+TURN: Final = 4  # attempts a target may start before the next one has its turn
+IGNORED_PAUSE_S: Final = 5.0
+
+
+class Transport(Protocol):
+    """Sends one request, and says how it ended."""
+
+    def post(
+        self,
+        destination: Destination,
+        head: bytes,
+        body: bytes,
+        timeout_s: float,
+        done: Callable[[Outcome], None],
+    ) -> None:
+        """`done` is called exactly once, never before `post` has returned."""
+
+
+class Dispatcher:
+    """All targets of this process."""
+
+    def __init__(
+        self,
+        world: World,
+        recorder: Recorder,
+        transport: Transport,
+        payloads: Payloads,
+        clock: Clock,
+        *,
+        batch_size: int,
+        in_flight_max: int,
+        timeout_s: float,
+    ) -> None:
+        self._world = world
+        self._recorder = recorder
+        self._transport = transport
+        self._payloads = payloads
+        self._clock = clock
+        self._batch_size = batch_size
+        self._in_flight_max = in_flight_max
+        self._timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._targets: dict[str, Target] = {}
+        self._ready: deque[Target] = deque()
+        self._timers: list[tuple[datetime, int, Target]] = []
+        self._numbers = count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._turning = False
+        self._throttles: dict[str, Throttle] = {}  # of applications
+        self.positions: dict[int, int] = {}  # partition → the last event seen
+        self.behind: set[int] = set()  # partitions whose events are to be read again from `positions` on
+        self.starving: set[Target] = set()  # want rows, payloads or secrets from the tables
+        self.on_starving: Callable[[], None] = lambda: None
+        self.on_behind: Callable[[], None] = lambda: None
+        self.on_orphans: Callable[[int, str], None] = lambda _partition, _endpoint: None
+        self.in_flight = 0
+        self.stopped = False
+        self._landed_last: asyncio.Event = asyncio.Event()
+        recorder.followers.append(self.follow)
+        recorder.on_ignored = self._ignored
+        recorder.on_reconnected = self.reread
+
+    # --- following the log
+
+    def follow(self, committed: Committed) -> None:
+        """Take in what this process has just appended."""
+        for message, payload in committed.payloads.items():
+            self._payloads.put(message, payload)
+        positions = self.positions
+        for recorded in committed.events:
+            partition = recorded.partition
+            position = positions.get(partition)
+            if position is None or partition in self.behind or recorded.seq <= position:
+                continue
+            if recorded.seq > position + 1:
+                log.warning("log_gap_seen", partition=partition, expected=position + 1, seq=recorded.seq)
+                self._fall_behind(partition)
+                continue
+            self.take_in(recorded)
+        self._schedule()
+
+    def take_in(self, recorded: Recorded) -> None:
+        """One event, the next of its partition."""
+        self.positions[recorded.partition] = recorded.seq
+        event = recorded.event
+        if isinstance(event, MessageAccepted):
+            for delivery in born(recorded, event, recorded.at)[1]:
+                if (target := self._target(delivery.endpoint)) is not None:
+                    target.lane.offer(delivery)
+                    self.attend(target)
+                else:  # deleted in the same moment
+                    self.on_orphans(delivery.partition, delivery.endpoint)
+        elif recorded.endpoint is not None:
+            self._settle(recorded)
+        else:
+            self._reconfigure(recorded)
+
+    def _settle(self, recorded: Recorded) -> None:
+        target = self._targets.get(recorded.endpoint or "")
+        if target is None:
+            return
+        event = recorded.event
+        next_at = event.next_at if isinstance(event, AttemptFailed | AttemptAbandoned) else None
+        target.lane.settle(recorded.stream, next_at)
+        self.attend(target)
+
+    def _reconfigure(self, recorded: Recorded) -> None:
+        event, endpoint_id = recorded.event, recorded.stream
+        if isinstance(event, EndpointDeleted):
+            self._targets.pop(endpoint_id, None)
+            self.on_orphans(recorded.partition, endpoint_id)
+            return
+        endpoint = self._world.endpoint(endpoint_id)
+        if endpoint is None or isinstance(event, EndpointRegistered):
+            return
+        target = self._targets.get(endpoint_id)
+        if target is None:
+            if isinstance(event, EndpointEnabled):
+                self.awaken(endpoint)
+            return
+        target.configure(endpoint, self._batch_size)
+        if isinstance(event, BreakerOpened | BreakerClosed):
+            target.ramp()
+            log.info("breaker_opened" if isinstance(event, BreakerOpened) else "breaker_closed", endpoint=endpoint_id)
+        self.attend(target)
+
+    def reread(self) -> None:
+        """The database was away: what was committed meanwhile, if anything, is read from the log."""
+        for partition in self.positions:
+            self.behind.add(partition)
+        for target in self._targets.values():
+            if (endpoint := self._world.endpoint(target.endpoint.id)) is not None:
+                target.configure(endpoint, self._batch_size)
+        self.on_behind()
+
+    def _fall_behind(self, partition: int) -> None:
+        self.behind.add(partition)
+        self.on_behind()
+
+    # --- targets
+
+    def awaken(self, endpoint: Endpoint, due_at: datetime | None = None) -> None:
+        """There are pending deliveries for this endpoint in the table, the soonest due at `due_at` (None: now)."""
+        target = self._target(endpoint.id)
+        assert target is not None
+        if due_at is None:
+            target.lane.more = True
+        else:
+            target.lane.wake_at = due_at
+        self.attend(target)
+
+    def target(self, endpoint_id: str) -> Target | None:
+        """The target of an endpoint, while there is one."""
+        return self._targets.get(endpoint_id)
+
+    def targets(self) -> Iterable[Target]:
+        """Those that are in memory: the others are idle."""
+        return self._targets.values()
+
+    def sweep(self) -> int:
+        """Forget targets that did nothing since the last sweep; answers how many are left."""
+        idle = [key for key, target in self._targets.items() if target.idle() and not target.touched]
+        for key in idle:
+            del self._targets[key]
+        for target in self._targets.values():
+            target.touched = False
+        return len(self._targets)
+
+    def oldest_due(self) -> datetime | None:
+        """Since when the delivery that has waited longest is due, of those that are not held on purpose."""
+        now = self._clock.now()
+        heads = (
+            head.next_at
+            for target in self._targets.values()
+            if (head := target.lane.head()) is not None
+            and head.next_at is not None
+            and target.endpoint.disabled is None
+            and (target.endpoint.breaker_until is None or target.endpoint.breaker_until <= now)
+        )
+        return min(heads, default=None)
+
+    def _target(self, endpoint_id: str) -> Target | None:
+        target = self._targets.get(endpoint_id)
+        if target is None:
+            endpoint = self._world.endpoint(endpoint_id)
+            if endpoint is None:
+                return None
+            target = self._targets[endpoint_id] = Target(endpoint, self._batch_size)
+        return target
+
+    def attend(self, target: Target) -> None:
+        """Something changed for this target: queue it now, or call it up when it is time."""
+        target.touched = True
+        if target.queued or self.stopped:
+            return
+        now = self._clock.now()
+        moment = target.attention_at(now)
+        if moment is None:
+            return
+        if moment <= now:
+            target.queued = True
+            self._ready.append(target)
+            self._schedule()
+        elif target.timer_at is None or moment < target.timer_at:
+            target.timer_at = moment
+            heapq.heappush(self._timers, (moment, next(self._numbers), target))
+            if self._timers[0][2] is target:
+                self._arm()
+
+    # --- turns
+
+    def _schedule(self) -> None:
+        if self._ready and not self._turning:
+            self._turning = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turning = False
+        ready, now = self._ready, self._clock.now()
+        for _ in range(len(ready)):
+            if self.in_flight >= self._in_flight_max or self.stopped:
+                return  # those still queued go on with the next outcome
+            target = ready.popleft()
+            target.queued = False
+            if self._targets.get(target.endpoint.id) is target:
+                self._run(target, now)
+        self._schedule()
+
+    def _run(self, target: Target, now: datetime) -> None:
+        if target.lane.wants(now):
+            self._starve(target)
+        turn = min(TURN, target.room(now), len(target.lane), self._in_flight_max - self.in_flight)
+        timestamp = int(now.timestamp())
+        for _ in range(turn):
+            if not self._start(target, now, timestamp):
+                return
+        if target not in self.starving or len(target.lane):
+            self.attend(target)
+
+    def _start(self, target: Target, now: datetime, timestamp: int) -> bool:
+        delivery = target.lane.head()
+        assert delivery is not None
+        payload = self._payloads.get(delivery.message)
+        if payload is None or target.signers is None:
+            self._starve(target)
+            return False
+        if not self._may_spend(target, now):
+            return False
+        target.lane.take()
+        target.flying += 1
+        self.in_flight += 1
+        head = target.head + signed_headers(target.signers, delivery.message, timestamp, payload)
+        done = partial(self._landed, target, delivery, timestamp, target.endpoint.version)
+        self._transport.post(target.destination, head, payload, self._timeout_s, done)
+        return True
+
+    def _landed(self, target: Target, delivery: Delivery, timestamp: int, config: int, outcome: Outcome) -> None:
+        target.flying -= 1
+        self.in_flight -= 1
+        if outcome.fault is None:
+            target.succeeded()
+        self._recorder.tell(RecordAttempt(delivery, outcome, timestamp, config))
+        self.attend(target)
+        self._schedule()
+        if not self.in_flight:
+            self._landed_last.set()
+
+    def _may_spend(self, target: Target, now: datetime) -> bool:
+        """Whether the rates of endpoint and application allow one more; calls the target up later if not."""
+        throttles = [throttle for throttle in (target.throttle, self._throttle_of(target)) if throttle]
+        if not throttles:
+            return True
+        moment = now.timestamp()
+        free_at = max(throttle.free_at() for throttle in throttles)
+        if free_at > moment:
+            self._call_up(target, free_at - moment)
+            return False
+        for throttle in throttles:
+            throttle.spend(moment)
+        return True
+
+    def _throttle_of(self, target: Target) -> Throttle | None:
+        application = self._world.application(target.endpoint.application)
+        if application is None or application.throttle_rate is None:
+            return None
+        known = self._throttles.get(application.id)
+        if known is None or known.interval_s != 1 / application.throttle_rate:
+            known = self._throttles[application.id] = Throttle(application.throttle_rate)
+        return known
+
+    def _call_up(self, target: Target, delay_s: float) -> None:
+        if not target.queued:
+            target.queued = True
+            self._loop.call_later(delay_s, self._requeue, target)
+
+    def _requeue(self, target: Target) -> None:
+        self._ready.append(target)
+        self._schedule()
+
+    def _starve(self, target: Target) -> None:
+        self.starving.add(target)
+        self.on_starving()
+
+    # --- time
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._timers:
+            delay_s = (self._timers[0][0] - self._clock.now()).total_seconds()
+            self._timer = self._loop.call_later(max(0.0, delay_s), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        while self._timers and self._timers[0][0] <= now:
+            _, _, target = heapq.heappop(self._timers)
+            target.timer_at = None
+            if self._targets.get(target.endpoint.id) is target:
+                self.attend(target)
+        self._arm()
+
+    # --- the rest
+
+    def _ignored(self, command: RecordAttempt | EndDelivery) -> None:
+        """Nothing was recorded of this: let the delivery go, and look into the table again after a pause."""
+        target = self._targets.get(command.delivery.endpoint)
+        if target is not None:
+            target.lane.settle(command.delivery.message, None)
+            self.look_again(target, IGNORED_PAUSE_S)
+
+    def look_again(self, target: Target, pause_s: float) -> None:
+        """Something is wrong that may pass: have the target look into the table after a pause."""
+        target.lane.more = True
+        self._loop.call_later(pause_s, self.attend, target)
+
+    async def drain(self, grace_s: float) -> int:
+        """Start nothing more and wait for what is out; answers how many attempts were still out in the end."""
+        self.stopped = True
+        if self.in_flight:
+            self._landed_last.clear()
+            try:
+                async with asyncio.timeout(grace_s):
+                    await self._landed_last.wait()
+            except TimeoutError:
+                pass
+        return self.in_flight

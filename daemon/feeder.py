@@ -1,0 +1,196 @@
+"""Brings from the tables what targets are short of: due rows, payloads, signing keys. Many targets, one statement."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from daemon import signing
+from daemon.clock import Clock
+from daemon.dispatcher import Dispatcher
+from daemon.payloads import Payloads
+from daemon.recorder import Recorder
+from daemon.sealing import SealBroken, Sealer
+from daemon.signing import Sign
+from daemon.target import Target
+from events.catalogue import DeliveryCancelled, DeliveryExpired
+from events.delivery import Delivery, EndDelivery
+from events.log import Log, SealedSecret, Unavailable
+
+log = structlog.get_logger()
+
+TARGETS_MAX: Final = 200  # served by one round
+PAYLOADS_MAX: Final = 8  # fetched ahead for one target
+PAGE: Final = 500
+RETRY_S: Final = 0.5
+UNSIGNED_PAUSE_S: Final = 30.0  # before an endpoint whose key does not open is tried again
+
+
+class Feeder:
+    """Serves starving targets, catches up with the log, and cancels what has nobody to go to."""
+
+    def __init__(
+        self, log: Log, dispatcher: Dispatcher, recorder: Recorder, payloads: Payloads, sealer: Sealer, clock: Clock
+    ) -> None:
+        self._log = log
+        self._dispatcher = dispatcher
+        self._recorder = recorder
+        self._payloads = payloads
+        self._sealer = sealer
+        self._clock = clock
+        self._hungry = asyncio.Event()
+        self._behind = asyncio.Event()
+        self._orphaned = asyncio.Event()
+        self._orphans: set[tuple[int, str]] = set()
+        dispatcher.on_starving = self._hungry.set
+        dispatcher.on_behind = self._behind.set
+        dispatcher.on_orphans = self.orphan
+
+    # --- feeding
+
+    async def feed(self) -> None:
+        """Serve round after round, for ever."""
+        starving = self._dispatcher.starving
+        while True:
+            if not starving:
+                self._hungry.clear()
+                await self._hungry.wait()
+            round_ = [starving.pop() for _ in range(min(TARGETS_MAX, len(starving)))]
+            try:
+                await self._serve(round_)
+            except BaseException as error:
+                starving.update(round_)
+                if not isinstance(error, Unavailable):
+                    raise
+                await asyncio.sleep(RETRY_S)
+
+    async def _serve(self, targets: Sequence[Target]) -> None:
+        await self._read_rows([target for target in targets if target.lane.wants(self._clock.now())])
+        await self._fetch_secrets([target for target in targets if target.signers is None])
+        await self._fetch_payloads(targets)
+        for target in targets:
+            if target.signers is None:
+                self._dispatcher.look_again(target, UNSIGNED_PAUSE_S)
+            else:
+                self._dispatcher.attend(target)
+
+    async def _read_rows(self, targets: Sequence[Target]) -> None:
+        if not targets:
+            return
+        asked = {target.endpoint.id: target.lane.reading() for target in targets}
+        try:
+            rows = await self._log.due(
+                (target.endpoint.partition, target.endpoint.id, asked[target.endpoint.id]) for target in targets
+            )
+        except BaseException:
+            for target in targets:
+                target.lane.read_failed()
+            raise
+        now = self._clock.now()
+        for target in targets:
+            key = target.endpoint.id
+            target.lane.read(rows.get(key, ()), asked[key], now)
+
+    async def _fetch_secrets(self, targets: Sequence[Target]) -> None:
+        if not targets:
+            return
+        sealed: dict[str, list[SealedSecret]] = {}
+        for secret in await self._log.secrets((each.endpoint.partition, each.endpoint.id) for each in targets):
+            sealed.setdefault(secret.owner, []).append(secret)
+        for target in targets:
+            target.signers = self._signers(target, sealed.get(target.endpoint.id, ()))
+
+    def _signers(self, target: Target, secrets: Sequence[SealedSecret]) -> Sequence[Sign] | None:
+        """The current key first, then those still good for a while. None: nothing to sign with, send nothing."""
+        now = self._clock.now()
+        good = [each for each in secrets if each.expires_at is None or each.expires_at > now]
+        good.sort(key=lambda each: each.id != target.endpoint.secret)
+        try:
+            signers = [signing.signer(self._sealer.open(each.sealed, each.owner).decode()) for each in good]
+        except SealBroken:
+            log.exception("secret_not_opened", endpoint=target.endpoint.id)
+            return None
+        return signers or None
+
+    async def _fetch_payloads(self, targets: Sequence[Target]) -> None:
+        wanted: dict[str, Delivery] = {}
+        for target in targets:
+            for delivery in target.lane.peek(PAYLOADS_MAX):
+                if self._payloads.get(delivery.message) is None:
+                    wanted[delivery.message] = delivery
+        if not wanted:
+            return
+        payloads = await self._log.payloads(
+            (each.accepted_at.date(), each.partition, each.message) for each in wanted.values()
+        )
+        for message, payload in payloads.items():
+            self._payloads.put(message, payload)
+        for target in targets:
+            self._expire(target, wanted.keys() - payloads.keys())
+
+    def _expire(self, target: Target, gone: set[str]) -> None:
+        for delivery in target.lane.peek(PAYLOADS_MAX):
+            if delivery.message in gone:
+                target.lane.pull(delivery.message)
+                event = DeliveryExpired(reason="the payload is gone")
+                self._recorder.tell(EndDelivery(delivery, event))
+
+    # --- catching up
+
+    async def catch_up(self) -> None:
+        """Read the log where the dispatcher has lost its thread, for ever."""
+        behind = self._dispatcher.behind
+        while True:
+            if not behind:
+                self._behind.clear()
+                await self._behind.wait()
+            partition = next(iter(behind))
+            try:
+                await self._catch_up(partition)
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+
+    async def _catch_up(self, partition: int) -> None:
+        dispatcher = self._dispatcher
+        while True:
+            # What is committed while this read is under way is skipped by `follow`: only an empty page that was
+            # asked for after the partition's last position is the end.
+            page = await self._log.read(partition, dispatcher.positions[partition], PAGE)
+            for recorded in page:
+                dispatcher.take_in(recorded)
+            if len(page) < PAGE:
+                dispatcher.behind.discard(partition)
+                heads = await self._log.heads()
+                if heads[partition] <= dispatcher.positions[partition]:
+                    return
+                dispatcher.behind.add(partition)
+
+    # --- cancelling
+
+    def orphan(self, partition: int, endpoint: str) -> None:
+        """The endpoint is gone: whatever is pending for it is to be cancelled."""
+        self._orphans.add((partition, endpoint))
+        self._orphaned.set()
+
+    async def cancel_orphans(self) -> None:
+        """Cancel what has nobody to go to, page by page, for ever."""
+        while True:
+            if not self._orphans:
+                self._orphaned.clear()
+                await self._orphaned.wait()
+            partition, endpoint = next(iter(self._orphans))
+            try:
+                await self._cancel(partition, endpoint)
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+            else:
+                self._orphans.discard((partition, endpoint))
+
+    async def _cancel(self, partition: int, endpoint: str) -> None:
+        while True:
+            page = (await self._log.due([(partition, endpoint, PAGE)])).get(endpoint, ())
+            if not page:
+                return
+            cancelled = DeliveryCancelled(reason="the endpoint was deleted")
+            await self._recorder.ask_all([EndDelivery(delivery, cancelled) for delivery in page])

@@ -1,0 +1,120 @@
+"""One target's queue: which deliveries are at hand, which are out, when there is more. Pure.
+
+A lane holds states of deliveries, not bodies, and never more than `capacity` of them: what does not fit stays in
+the table, and `more` says that it does. Everything taken in is *held* until its outcome is in the log, so a read of
+the table can never bring in a delivery twice: neither one that is out, nor one whose row was read just before its
+outcome was committed.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+
+from events.delivery import Delivery
+
+
+class Lane:
+    """The pending deliveries of one endpoint, as far as they are in memory."""
+
+    __slots__ = ("_held", "_missed", "_reading", "_ready", "_settled", "capacity", "more", "wake_at")
+
+    def __init__(self, capacity: int, *, more: bool = False) -> None:
+        self.capacity = capacity
+        self.more = more  # the table may hold due deliveries that are not here
+        self.wake_at: datetime | None = None  # when the soonest of the others is due, as far as known
+        self._ready: deque[Delivery] = deque()
+        self._held: set[str] = set()  # messages: ready, out, or on the way into the log
+        self._reading = False
+        self._missed = False
+        self._settled: set[str] = set()  # messages settled while a read was under way
+
+    def __len__(self) -> int:
+        """Deliveries ready to go."""
+        return len(self._ready)
+
+    @property
+    def held(self) -> int:
+        """Deliveries in memory: ready, out, or on the way into the log."""
+        return len(self._held)
+
+    def head(self) -> Delivery | None:
+        """The next to go."""
+        return self._ready[0] if self._ready else None
+
+    def offer(self, delivery: Delivery) -> None:
+        """A delivery was born. Kept if there is room and nothing older waits in the table."""
+        if self._reading:
+            self._missed = True  # the read may or may not see it: read once more
+        elif self.more or len(self._held) >= self.capacity:
+            self.more = True
+        else:
+            self._held.add(delivery.message)
+            self._ready.append(delivery)
+
+    def take(self) -> Delivery:
+        """The next goes out. It stays held."""
+        return self._ready.popleft()
+
+    def peek(self, count: int) -> list[Delivery]:
+        """The next `count`, left where they are."""
+        return [self._ready[n] for n in range(min(count, len(self._ready)))]
+
+    def settle(self, message: str, next_at: datetime | None) -> None:
+        """What became of a delivery is in the log; `next_at` says when it is due again, if it is."""
+        self._held.discard(message)
+        if self._reading:
+            self._settled.add(message)
+        if next_at is not None and (self.wake_at is None or next_at < self.wake_at):
+            self.wake_at = next_at
+
+    def pull(self, message: str) -> None:
+        """The delivery is not to go after all. It stays held until what became of it is in the log."""
+        self._ready = deque(each for each in self._ready if each.message != message)
+
+    def wants(self, now: datetime) -> bool:
+        """Whether it is time to read the table: something there is due, and half the lane is free."""
+        if self._reading or len(self._held) * 2 > self.capacity:
+            return False
+        return self.more or (self.wake_at is not None and self.wake_at <= now)
+
+    def reading(self) -> int:
+        """A read of the table begins: answers how many rows to ask for."""
+        self._reading = True
+        self._missed = False
+        self._settled.clear()
+        self.wake_at = None
+        return 2 * self.capacity
+
+    def read(self, rows: Sequence[Delivery], asked: int, now: datetime) -> None:
+        """The read is over: `rows` are the pending deliveries of the table, soonest first, at most `asked`."""
+        self._reading = False
+        self.more = self._missed
+        for row in rows:
+            if row.message in self._held or row.message in self._settled:
+                continue
+            assert row.next_at is not None
+            if row.next_at > now:
+                self._wake_by(row.next_at)
+                break
+            if len(self._held) >= self.capacity:
+                self.more = True
+                break
+            self._held.add(row.message)
+            self._ready.append(row)
+        else:
+            self.more = self.more or len(rows) >= asked
+        self._settled.clear()
+
+    def read_failed(self) -> None:
+        """The table could not be read: try again."""
+        self._reading = False
+        self.more = True
+        self._settled.clear()
+
+    def idle(self) -> bool:
+        """Nothing here and nothing known to come: the target may be forgotten."""
+        return not self._held and not self.more and self.wake_at is None and not self._reading
+
+    def _wake_by(self, moment: datetime) -> None:
+        if self.wake_at is None or moment < self.wake_at:
+            self.wake_at = moment

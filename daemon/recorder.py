@@ -1,0 +1,360 @@
+"""The one door into the log: commands in, facts out, many in one commit.
+
+While one append is on its way, the next batch fills. Each batch is decided in order against the world, every
+command seeing what those before it led to; then facts and states are written in one transaction; then, and only
+then, the world at large hears of it: those who asked, and those who follow the log.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Final
+
+import msgspec
+import structlog
+
+from daemon.clock import Clock
+from events.admin import CreateAdmin
+from events.append import Append
+from events.catalogue import MessageAccepted
+from events.decide import Command, Facts, Rules, decide
+from events.delivery import Delivery, EndDelivery, RecordAttempt, evolve
+from events.endpoint import RegisterEndpoint
+from events.envelope import Fact, Recorded
+from events.log import Fenced, Log, Stale, Unavailable
+from events.message import AcceptMessage, AcceptTogether, Message, born
+from events.refusal import Refusal, conflict
+from events.world import Entity, World
+
+log = structlog.get_logger()
+
+BATCH_ROWS_MAX: Final = 4000
+STALE_RETRIES_MAX: Final = 5
+RECONNECT_DELAY_MIN_S: Final = 0.05
+RECONNECT_DELAY_MAX_S: Final = 2.0
+
+State = Entity | Message | Delivery
+Answer = Sequence[State]
+"""The states that a command's facts led to, in their order."""
+
+
+class Busy(Exception):
+    """More commands wait than the recorder takes on: try again later."""
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """One append, as those who follow the log hear of it."""
+
+    events: list[Recorded]
+    payloads: dict[str, bytes]  # of the messages accepted in it
+
+
+class _Pending(msgspec.Struct):
+    command: Command
+    actor: str
+    request: str | None
+    answer: "asyncio.Future[Answer | Refusal] | None"
+
+
+class _Batch:
+    """Commands decided together, and what to take back should the append not happen."""
+
+    def __init__(self, append: Append) -> None:
+        self.append = append
+        self.answers: list[tuple[_Pending, Answer | Refusal]] = []
+        self.left: list[_Pending] = []  # not decided: the batch was full
+        self.changed: list[tuple[Entity | None, Entity]] = []
+        self.event_ids: set[tuple[str, str]] = set()  # (application, event id) that are taken
+
+
+class Recorder:
+    """Decides and appends, one batch at a time."""
+
+    def __init__(
+        self,
+        log: Log,
+        world: World,
+        rules: Rules,
+        clock: Clock,
+        random: Random,
+        *,
+        queue_max: int = 20_000,
+    ) -> None:
+        self._log = log
+        self._world = world
+        self._rules = rules
+        self._clock = clock
+        self._random = random
+        self._queue_max = queue_max
+        self._queue: deque[_Pending] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.epochs: dict[int, int] = {}  # of the partitions this process owns
+        self.followers: list[Callable[[Committed], None]] = []
+        self.on_ignored: Callable[[RecordAttempt | EndDelivery], None] = lambda _: None
+        self.on_reconnected: Callable[[], None] = lambda: None
+        self.available = True
+        self.appends = 0
+        self.events = 0
+
+    # --- asking
+
+    async def ask(self, command: Command, actor: str, request: str | None = None) -> Answer | Refusal:
+        """Have `command` decided and its facts committed. Busy; Unavailable when the outcome is not known."""
+        if not self.available:
+            raise Unavailable("the database is away")
+        if len(self._queue) >= self._queue_max:
+            raise Busy(f"{len(self._queue)} commands wait already")
+        answer: asyncio.Future[Answer | Refusal] = asyncio.get_running_loop().create_future()
+        self._put(_Pending(command, actor, request, answer))
+        return await answer
+
+    async def ask_all(self, commands: Sequence[Command]) -> None:
+        """Have many commands recorded, in as few commits as they fit."""
+        loop = asyncio.get_running_loop()
+        answers = [loop.create_future() for _ in commands]
+        for command, answer in zip(commands, answers, strict=True):
+            self._put(_Pending(command, "hookd", None, answer))
+        await asyncio.gather(*answers)
+
+    def tell(self, command: RecordAttempt | EndDelivery) -> None:
+        """Have an outcome recorded. It stays queued until it is, however long the database is away."""
+        self._put(_Pending(command, "hookd", None, None))
+
+    async def drained(self) -> None:
+        """Return once everything asked and told so far is in the log."""
+        await self._idle.wait()
+
+    def __len__(self) -> int:
+        """Commands waiting."""
+        return len(self._queue)
+
+    def _put(self, pending: _Pending) -> None:
+        self._queue.append(pending)
+        self._idle.clear()
+        self._wake.set()
+
+    # --- the loop
+
+    async def run(self) -> None:
+        """Append batch after batch, for ever."""
+        while True:
+            if not self._queue:
+                self._idle.set()
+                self._wake.clear()
+                await self._wake.wait()
+            batch = list(self._queue)
+            self._queue.clear()
+            try:
+                await self._record_or_isolate(batch)
+            except asyncio.CancelledError:
+                self._fail(batch, Unavailable("the recorder stopped"))
+                raise
+
+    async def _record_or_isolate(self, batch: list[_Pending]) -> None:
+        """A command that makes the whole append fail, by a fault of ours, goes down alone."""
+        try:
+            await self._record(batch)
+        except Exception as error:
+            log.exception("append_failed", commands=[type(each.command).__name__ for each in batch[:5]])
+            if len(batch) > 1:
+                for each in batch:
+                    await self._record_or_isolate([each])
+                return
+            self._fail(batch, error)
+            for each in batch:
+                if isinstance(each.command, RecordAttempt | EndDelivery):
+                    self.on_ignored(each.command)
+
+    async def _record(self, pending: list[_Pending]) -> None:
+        for _ in range(STALE_RETRIES_MAX):
+            try:
+                batch = await self._decide(pending)
+            except Unavailable as error:
+                return await self._wait_for_database(pending, error)
+            try:
+                events = await self._log.append(batch.append) if batch.append.caused else []
+            except Unavailable as error:
+                self._take_back(batch)
+                return await self._wait_for_database(pending, error)
+            except Fenced:
+                self._take_back(batch)
+                pending = self._without_outcomes(pending)
+            except Stale:
+                self._take_back(batch)
+                pending = await self._reread(pending)
+            except BaseException:
+                self._take_back(batch)
+                raise
+            else:
+                return self._publish(batch, events)
+        return self._fail(pending, Unavailable("states kept moving on; try again"))
+
+    def _publish(self, batch: _Batch, events: list[Recorded]) -> None:
+        self.available = True
+        self._queue.extendleft(reversed(batch.left))
+        if events:
+            self.appends += 1
+            self.events += len(events)
+            payloads = {message.id: payload for message, payload in batch.append.accepted}
+            committed = Committed(events, payloads)
+            for follower in self.followers:
+                follower(committed)
+        for pending, answer in batch.answers:
+            if pending.answer is not None:
+                if not pending.answer.done():
+                    pending.answer.set_result(answer)
+            elif not answer and isinstance(pending.command, RecordAttempt | EndDelivery):
+                self.on_ignored(pending.command)
+
+    # --- deciding
+
+    async def _decide(self, pending: list[_Pending]) -> _Batch:
+        batch = _Batch(Append(self._clock.now()))
+        batch.event_ids = await self._taken(pending)
+        append = batch.append
+        for nth, each in enumerate(pending):
+            if len(append) >= BATCH_ROWS_MAX:
+                batch.left = pending[nth:]
+                break
+            command = each.command
+            facts = self._facts(batch, command)
+            if isinstance(facts, Refusal):
+                batch.answers.append((each, facts))
+                continue
+            start = len(append.caused)
+            states = [self._fold(batch, each, fact) for fact in facts]
+            self._attach(append, command, start)
+            batch.answers.append((each, states))
+        return batch
+
+    def _facts(self, batch: _Batch, command: Command) -> Facts | Refusal:
+        append = batch.append
+        if isinstance(command, RecordAttempt | EndDelivery):
+            delivery = command.delivery
+            moved = append.moved.get((delivery.partition, delivery.message, delivery.endpoint))
+            if moved is not None:
+                command = msgspec.structs.replace(command, delivery=moved[1])
+            append.epochs[delivery.partition] = self.epochs.get(delivery.partition, -1)
+        elif isinstance(command, AcceptMessage) and command.event_id is not None:
+            key = (command.application, command.event_id)
+            if key in batch.event_ids:
+                return conflict(f"a message with event id {command.event_id} exists already", "event_id")
+            batch.event_ids.add(key)
+        return decide(self._world, command, self._rules, append.now, self._random)
+
+    def _fold(self, batch: _Batch, pending: _Pending, fact: Fact) -> State:
+        append = batch.append
+        append.add(fact, pending.actor, pending.request)
+        event = fact.event
+        if isinstance(event, MessageAccepted):
+            message, deliveries = born(fact, event, append.now)
+            append.accepted.append((message, _payload_of(pending.command, message.id)))
+            append.born += deliveries
+            return message
+        if fact.endpoint is not None:
+            assert isinstance(pending.command, RecordAttempt | EndDelivery)
+            delivery = pending.command.delivery
+            moved = append.moved.get((delivery.partition, delivery.message, delivery.endpoint))
+            before = moved[1] if moved else delivery
+            after = evolve(before, event)
+            append.move(before, after)
+            return after
+        was, now = self._world.apply(fact, append.now)
+        append.change(was, now)
+        batch.changed.append((was, now))
+        return now
+
+    @staticmethod
+    def _attach(append: Append, command: Command, start: int) -> None:
+        match command:
+            case RecordAttempt() if command.outcome.body and len(append.caused) > start:
+                append.responses.append((start, command.outcome.body))
+            case RegisterEndpoint():
+                partition = append.caused[start].fact.partition
+                append.secrets.append((partition, command.id, command.secret, command.sealed_secret))
+            case CreateAdmin():
+                partition = append.caused[start].fact.partition
+                append.secrets.append((partition, command.id, "password", command.sealed_password))
+
+    async def _taken(self, pending: list[_Pending]) -> set[tuple[str, str]]:
+        keys = []
+        for each in pending:
+            command = each.command
+            if isinstance(command, AcceptMessage) and command.event_id is not None:
+                keys.append((self._world.partition_of(command.application), command.application, command.event_id))
+        return await self._log.taken_event_ids(keys) if keys else set()
+
+    # --- when it did not happen
+
+    def _take_back(self, batch: _Batch) -> None:
+        for before, after in reversed(batch.changed):
+            self._world.undo(before, after)
+
+    async def _reread(self, pending: list[_Pending]) -> list[_Pending]:
+        """Decide again on what is true now; an outcome whose delivery has no row any more is recorded already."""
+        self._world.replace(await self._log.load())
+        outcomes = [each for each in pending if isinstance(each.command, RecordAttempt | EndDelivery)]
+        rows = await self._log.deliveries(_key(each) for each in outcomes)
+        again = []
+        for each in pending:
+            if isinstance(each.command, RecordAttempt | EndDelivery):
+                row = rows.get(_key(each))
+                if row is None:
+                    log.info("outcome_was_recorded", message=each.command.delivery.message)
+                    self.on_ignored(each.command)
+                    continue
+                each.command = msgspec.structs.replace(each.command, delivery=row)
+            again.append(each)
+        return again
+
+    def _without_outcomes(self, pending: list[_Pending]) -> list[_Pending]:
+        kept = []
+        for each in pending:
+            if isinstance(each.command, RecordAttempt | EndDelivery):
+                log.warning("outcome_fenced", message=each.command.delivery.message)
+                self.on_ignored(each.command)
+            else:
+                kept.append(each)
+        return kept
+
+    async def _wait_for_database(self, pending: list[_Pending], error: Unavailable) -> None:
+        """Those who asked are told that nothing is certain; outcomes wait until the database is back."""
+        if self.available:
+            log.error("database_lost", error=str(error), waiting=len(pending))
+        self.available = False
+        self._fail(pending, error)
+        self._queue.extendleft(reversed([each for each in pending if each.answer is None]))
+        delay_s = RECONNECT_DELAY_MIN_S
+        while True:
+            try:
+                self._world.replace(await self._log.load())
+            except Unavailable:
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, RECONNECT_DELAY_MAX_S)
+            else:
+                log.info("database_found")
+                self.available = True
+                self.on_reconnected()
+                return
+
+    @staticmethod
+    def _fail(pending: Sequence[_Pending], error: Exception) -> None:
+        for each in pending:
+            if each.answer is not None and not each.answer.done():
+                each.answer.set_exception(error)
+
+
+def _payload_of(command: Command, message: str) -> bytes:
+    if isinstance(command, AcceptMessage):
+        return command.payload
+    assert isinstance(command, AcceptTogether)
+    return next(each.payload for each in command.messages if each.id == message)
+
+
+def _key(pending: _Pending) -> tuple[int, str, str]:
+    assert isinstance(pending.command, RecordAttempt | EndDelivery)
+    delivery = pending.command.delivery
+    return delivery.partition, delivery.message, delivery.endpoint

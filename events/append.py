@@ -1,0 +1,96 @@
+"""What one append writes, gathered: facts, and the states they lead to. Pure.
+
+Several steps of one delivery or entity in the same append become one row: the version it had, its last state.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from events.delivery import Delivery, DeliveryState
+from events.envelope import Fact, Recorded
+from events.message import Message
+from events.world import Entity
+
+DeliveryKey = tuple[int, str, str]  # partition, message, endpoint
+
+
+class Caused(msgspec.Struct, frozen=True):
+    """A fact, who caused it, and the request that led to it."""
+
+    fact: Fact
+    actor: str
+    request: str | None
+
+
+class Append:
+    """One transaction's worth of facts and states."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.caused: list[Caused] = []
+        self.epochs: dict[int, int] = {}  # partition → the epoch its outcomes were obtained under
+        self.accepted: list[tuple[Message, bytes]] = []
+        self.born: list[Delivery] = []
+        self.moved: dict[DeliveryKey, tuple[int, Delivery]] = {}  # → the version it had, its state now
+        self.entities: dict[str, tuple[int, Entity]] = {}  # id → the version it had (0: new), its state now
+        self.responses: list[tuple[int, bytes]] = []  # index into `caused`, body
+        self.secrets: list[tuple[int, str, str, bytes]] = []  # partition, owner, id, sealed
+
+    def __len__(self) -> int:
+        """Rows, roughly: what bounds a batch."""
+        return len(self.caused) + len(self.born)
+
+    def add(self, fact: Fact, actor: str, request: str | None) -> None:
+        """A fact, in the order in which it is to stand in the log."""
+        self.caused.append(Caused(fact, actor, request))
+
+    def move(self, before: Delivery, after: Delivery) -> None:
+        """A delivery goes from one state to another."""
+        key = (before.partition, before.message, before.endpoint)
+        was = self.moved[key][0] if key in self.moved else before.version
+        self.moved[key] = (was, after)
+
+    def change(self, before: Entity | None, after: Entity) -> None:
+        """An entity of the configuration goes from one state to another."""
+        known = self.entities.get(after.id)
+        was = known[0] if known else before.version if before else 0
+        self.entities[after.id] = (was, after)
+
+    def delivered(self) -> list[tuple[int, Delivery]]:
+        """Deliveries whose row goes: the version it had, and the last state."""
+        return [pair for pair in self.moved.values() if pair[1].state is DeliveryState.DELIVERED]
+
+    def undelivered(self) -> list[tuple[int, Delivery]]:
+        """Deliveries whose row stays: the version it had, and the new state."""
+        return [pair for pair in self.moved.values() if pair[1].state is not DeliveryState.DELIVERED]
+
+    def heads(self) -> dict[int, int]:
+        """How many events each partition gets, in the order in which their head rows are to be locked."""
+        counts: dict[int, int] = {}
+        for caused in self.caused:
+            partition = caused.fact.partition
+            counts[partition] = counts.get(partition, 0) + 1
+        return dict(sorted(counts.items()))
+
+    def recorded(self, base: dict[int, int]) -> list[Recorded]:
+        """The facts as they stand in the log. `base`: partition → the position before its first new event."""
+        position = dict(base)
+        out = []
+        for caused in self.caused:
+            fact = caused.fact
+            seq = position[fact.partition] = position[fact.partition] + 1
+            out.append(
+                Recorded(
+                    fact.partition,
+                    seq,
+                    self.now,
+                    fact.stream,
+                    fact.endpoint,
+                    fact.version,
+                    caused.actor,
+                    caused.request,
+                    fact.event,
+                )
+            )
+        return out

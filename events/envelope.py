@@ -1,0 +1,44 @@
+"""The envelope of an event: where it stands in the log, when and through whom it came there."""
+
+import zlib
+from datetime import datetime
+
+import msgspec
+
+from events.catalogue import Event
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """An event that is decided but not yet in the log.
+
+    `stream` is the id of the entity whose history it belongs to: an application, an endpoint, a message. A
+    delivery is the pair of its message (`stream`) and its `endpoint`.
+    """
+
+    partition: int
+    stream: str
+    version: int  # of the stream, after this event; 1 is its first
+    event: Event
+    endpoint: str | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An event in the log. (partition, seq) is its position: gap-free, in commit order."""
+
+    partition: int
+    seq: int
+    at: datetime
+    stream: str
+    endpoint: str | None
+    version: int
+    actor: str  # who caused it: admin:<id>, org:<id>, hookd
+    request: str | None  # the request id that led to it
+    event: Event
+
+
+def partition_of(owner: str, partitions: int) -> int:
+    """The partition of everything that belongs to `owner` (an application, or an organization).
+
+    CRC-32 (ISO 3309): the same in every language and release, which Python's own hash is not.
+    """
+    return zlib.crc32(owner.encode()) % partitions

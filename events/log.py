@@ -1,0 +1,89 @@
+"""What the daemon asks of the log: appends, and ordered reads. `postgres.PostgresLog` answers it."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Protocol
+
+import msgspec
+
+from events.append import Append, DeliveryKey
+from events.delivery import Delivery
+from events.envelope import Recorded
+from events.world import Entity
+
+
+class Unavailable(Exception):
+    """The database did not answer: whether the append happened is not known."""
+
+
+class Stale(Exception):
+    """A state or a name has moved on since it was read: read again, decide again."""
+
+
+class Fenced(Exception):
+    """The partition has another owner by now: outcomes obtained before may not be recorded."""
+
+
+class Ownership(msgspec.Struct, frozen=True):
+    """A partition taken: outcomes are recorded under `epoch`; `seq` is its last position at that moment."""
+
+    partition: int
+    epoch: int
+    seq: int
+    previous: str | None
+
+
+class SealedSecret(msgspec.Struct, frozen=True):
+    """A secret as it lies in the table. Without `expires_at` it is current."""
+
+    owner: str
+    id: str
+    sealed: bytes
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class Log(Protocol):
+    """What the daemon asks of the log. Every method may raise Unavailable."""
+
+    async def append(self, append: Append) -> list[Recorded]:
+        """Write it all in one transaction, or nothing. Stale, Fenced."""
+
+    async def load(self) -> list[Entity]:
+        """Every entity of the configuration, deleted ones left out."""
+
+    async def read(self, partition: int, after: int, limit: int) -> list[Recorded]:
+        """Events of a partition with `seq > after`, in order."""
+
+    async def heads(self) -> dict[int, int]:
+        """The last position of each partition."""
+
+    async def taken_event_ids(self, keys: Iterable[tuple[int, str, str]]) -> set[tuple[str, str]]:
+        """Of (partition, application, event id), those (application, event id) that a message has already."""
+
+    async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
+        """The rows of these deliveries; delivered ones have none."""
+
+    async def due(self, asked: Iterable[tuple[int, str, int]]) -> dict[str, list[Delivery]]:
+        """Per (partition, endpoint, limit): its pending deliveries, soonest first, due or not."""
+
+    async def pending(self, partitions: Iterable[int]) -> list[tuple[int, str, datetime]]:
+        """(partition, endpoint, soonest due) of every endpoint with pending deliveries."""
+
+    async def payloads(self, keys: Iterable[tuple[date, int, str]]) -> dict[str, bytes]:
+        """Payloads by message; those that are gone are left out."""
+
+    async def secrets(self, owners: Iterable[tuple[int, str]]) -> list[SealedSecret]:
+        """The sealed secrets of these owners, newest first."""
+
+    async def take(self, owner: str, lease_s: float, *, force: bool) -> list[Ownership]:
+        """Become the owner of every partition that nobody holds (`force`: of all)."""
+
+    async def renew(self, owner: str, lease_s: float) -> set[int]:
+        """Prolong the lease; answers what is still owned."""
+
+    async def release(self, owner: str) -> None:
+        """Give the partitions back."""
+
+    async def prepare_days(self, first: date, days: int) -> int:
+        """Make the day tables of the contents ahead; answers how many were missing."""

@@ -1,0 +1,60 @@
+"""A message: one thing to send. It is accepted once and never changes; its deliveries live on their own."""
+
+from datetime import datetime
+
+import msgspec
+
+from events.catalogue import MessageAccepted
+from events.delivery import Delivery
+from events.envelope import Fact, Recorded
+
+
+class Message(msgspec.Struct, frozen=True):
+    """The fold of a message's stream, and its row in state.message."""
+
+    partition: int
+    application: str
+    id: str
+    event_type: str
+    channels: tuple[str, ...] | None
+    event_id: str | None
+    digest: str
+    size: int
+    deliveries: int
+    accepted_at: datetime
+
+
+class AcceptMessage(msgspec.Struct, frozen=True):
+    """Ask for a message to be sent to every endpoint of the application that wants it."""
+
+    id: str
+    application: str
+    event_type: str
+    payload: bytes
+    digest: str
+    channels: tuple[str, ...] | None = None
+    event_id: str | None = None
+
+
+class AcceptTogether(msgspec.Struct, frozen=True):
+    """Ask for several messages at once: all are accepted, or none."""
+
+    messages: tuple[AcceptMessage, ...]
+
+
+def born(fact: Fact | Recorded, event: MessageAccepted, at: datetime) -> tuple[Message, list[Delivery]]:
+    """The message and the deliveries that its acceptance brings into the world, due at once."""
+    message = Message(
+        partition=fact.partition,
+        application=event.application,
+        id=fact.stream,
+        event_type=event.event_type,
+        channels=event.channels,
+        event_id=event.event_id,
+        digest=event.digest,
+        size=event.size,
+        deliveries=len(event.endpoints),
+        accepted_at=at,
+    )
+    partition, stream = fact.partition, fact.stream
+    return message, [Delivery(partition, stream, endpoint, at, at) for endpoint in event.endpoints]

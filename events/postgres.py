@@ -1,0 +1,413 @@
+"""The one door to the tables: every statement that hookd runs on log, state and content stands here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import date, datetime
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from events import codec
+from events.admin import Admin
+from events.append import Append, DeliveryKey
+from events.application import Application
+from events.delivery import Delivery, DeliveryState
+from events.endpoint import Endpoint
+from events.envelope import Recorded
+from events.event_type import EventType
+from events.log import Fenced, Ownership, SealedSecret, Stale, Unavailable
+from events.message import Message
+from events.world import Entity
+
+_APPEND_TYPES: Final = [
+    "timestamptz",
+    "smallint[]",
+    "int[]",
+    "bigint[]",
+    "int[]",
+    "int[]",
+    "text[]",
+    "text[]",
+    "int[]",
+    "text[]",
+    "smallint[]",
+    "text[]",
+    "text[]",
+    "bytea[]",
+    "smallint[]",
+    "text[]",
+    "text[]",
+    "text[]",
+    "text[]",
+    "text[]",
+    "text[]",
+    "int[]",
+    "bytea[]",
+    "smallint[]",
+    "text[]",
+    "text[]",
+    "smallint[]",
+    "text[]",
+    "text[]",
+    "int[]",
+    "smallint[]",
+    "text[]",
+    "text[]",
+    "int[]",
+    "text[]",
+    "smallint[]",
+    "timestamptz[]",
+    "int[]",
+    "text[]",
+    "int[]",
+    "bytea[]",
+    "json",
+    "smallint[]",
+    "text[]",
+    "text[]",
+    "bytea[]",
+]
+_APPEND: Final = f"select log.append({', '.join(f'${n}::{t}' for n, t in enumerate(_APPEND_TYPES, 1))})"
+
+_EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
+_READ: Final = f"select {_EVENTS} from log.event where partition = $1 and seq > $2 order by seq limit $3"  # noqa: S608
+
+_DELIVERY: Final = "partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason"
+_DELIVERIES: Final = """
+  select s.* from unnest($1::smallint[], $2::text[], $3::text[]) k(partition, message, endpoint)
+  join state.delivery s using (partition, message, endpoint)"""
+_DUE: Final = f"""
+  select d.* from unnest($1::smallint[], $2::text[], $3::int[]) e(partition, endpoint, room)
+  cross join lateral (
+    select {_DELIVERY} from state.delivery s
+    where s.partition = e.partition and s.endpoint = e.endpoint and s.state = 'pending'
+    order by s.next_at, s.message limit e.room) d"""  # noqa: S608
+_PENDING: Final = """
+  select partition, endpoint, min(next_at) from state.delivery
+  where state = 'pending' and partition = any($1::smallint[]) group by partition, endpoint"""
+_PAYLOADS: Final = """
+  select message, body from content.payload join unnest($1::date[], $2::smallint[], $3::text[])
+    k(day, partition, message) using (day, partition, message)"""
+_SECRETS: Final = """
+  select owner, id, sealed, created_at, expires_at from content.secret
+  join unnest($1::smallint[], $2::text[]) k(partition, owner) using (partition, owner)
+  order by created_at desc"""
+_EVENT_IDS: Final = """
+  select application, event_id from state.message
+  join unnest($1::smallint[], $2::text[], $3::text[]) k(partition, application, event_id)
+    using (partition, application, event_id)"""
+_TAKE: Final = """
+  with free as (
+    select partition, owner from log.head
+    where $3 or owner is null or owner = $1 or lease_until < now() order by partition for update)
+  update log.head h set owner = $1, epoch = epoch + 1, lease_until = now() + $2 * interval '1 second'
+  from free where h.partition = free.partition returning h.partition, h.epoch, h.seq, free.owner"""
+_RENEW: Final = """
+  update log.head set lease_until = now() + $2 * interval '1 second' where owner = $1 returning partition"""
+_RELEASE: Final = "update log.head set owner = null, lease_until = null where owner = $1"
+
+TABLES: Final[Mapping[str, type[Entity]]] = {
+    "application": Application,
+    "endpoint": Endpoint,
+    "event_type": EventType,
+    "admin": Admin,
+}
+"""The config tables, and whose rows they hold."""
+_TABLE_OF: Final = {kind: table for table, kind in TABLES.items()}
+
+_JSON_COLUMNS: Final = frozenset({"metadata", "schemas"})
+
+WRITER_SETTINGS: Final = {
+    # A plan made while the tables are empty is a sequential scan for ever: always go by the index.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+
+class PostgresLog:
+    """The log in PostgreSQL: one connection writes, a pool reads."""
+
+    def __init__(
+        self,
+        connect: Callable[[Mapping[str, str]], Awaitable[asyncpg.Connection]],
+        reading: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
+        *,
+        timeout_s: float = 30.0,
+    ) -> None:
+        self._connect = connect
+        self._reading = reading
+        self._timeout_s = timeout_s
+        self._writer: asyncpg.Connection | None = None
+        self._writing = asyncio.Lock()
+
+    async def close(self) -> None:
+        """End the writer's connection."""
+        if self._writer is not None:
+            await self._writer.close(timeout=5)
+            self._writer = None
+
+    async def append(self, append: Append) -> list[Recorded]:
+        """Write it all in one transaction, or nothing. Stale, Fenced, Unavailable."""
+        arguments = columns(append)
+        try:
+            base = await self._append(arguments)
+        except asyncpg.CheckViolationError:  # no table for this day yet: the clock jumped, or nobody prepared
+            await self.prepare_days(append.now.date(), 2)
+            base = await self._append(arguments)
+        return append.recorded(dict(zip(arguments[1], base, strict=True)))
+
+    async def _append(self, arguments: Sequence[Any]) -> list[int]:
+        async with self._write() as connection:
+            try:
+                base: list[int] = await connection.fetchval(_APPEND, *arguments, timeout=self._timeout_s)
+            except asyncpg.UniqueViolationError as error:
+                raise Stale(str(error)) from error
+            except asyncpg.PostgresError as error:
+                if error.sqlstate == "HK001":
+                    raise Fenced(str(error)) from error
+                if error.sqlstate == "HK002":
+                    raise Stale(str(error)) from error
+                raise
+            return base
+
+    async def load(self) -> list[Entity]:
+        """Every live entity of the configuration."""
+        entities: list[Entity] = []
+        async with self._read() as connection:
+            for table, kind in TABLES.items():
+                live = "where deleted_at is null" if "deleted_at" in kind.__struct_fields__ else ""
+                rows = await connection.fetch(f"select * from state.{table} {live}")  # noqa: S608
+                entities += [entity_from_row(kind, row) for row in rows]
+        return entities
+
+    async def read(self, partition: int, after: int, limit: int) -> list[Recorded]:
+        """Events of a partition with `seq > after`, in order."""
+        async with self._read() as connection:
+            return [from_row(row) for row in await connection.fetch(_READ, partition, after, limit)]
+
+    async def heads(self) -> dict[int, int]:
+        """The last position of each partition."""
+        async with self._read() as connection:
+            return dict(await connection.fetch("select partition, seq from log.head order by partition"))
+
+    async def taken_event_ids(self, keys: Iterable[tuple[int, str, str]]) -> set[tuple[str, str]]:
+        """Of (partition, application, event id), those that a message has already."""
+        return {(row[0], row[1]) for row in await self._fetch(_EVENT_IDS, 3, keys)}
+
+    async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
+        """The rows of these deliveries; delivered ones have none."""
+        rows = await self._fetch(_DELIVERIES, 3, keys)
+        return {(row[0], row[1], row[2]): delivery_from_row(row) for row in rows}
+
+    async def due(self, asked: Iterable[tuple[int, str, int]]) -> dict[str, list[Delivery]]:
+        """Per (partition, endpoint, limit): its pending deliveries, soonest first, due or not."""
+        found: dict[str, list[Delivery]] = {}
+        for row in await self._fetch(_DUE, 3, asked):
+            found.setdefault(row[2], []).append(delivery_from_row(row))
+        return found
+
+    async def pending(self, partitions: Iterable[int]) -> list[tuple[int, str, datetime]]:
+        """(partition, endpoint, soonest due) of every endpoint with pending deliveries."""
+        async with self._read() as connection:
+            return [tuple(row) for row in await connection.fetch(_PENDING, list(partitions))]
+
+    async def payloads(self, keys: Iterable[tuple[date, int, str]]) -> dict[str, bytes]:
+        """Payloads by message; those that are gone are left out."""
+        return dict(await self._fetch(_PAYLOADS, 3, keys))
+
+    async def secrets(self, owners: Iterable[tuple[int, str]]) -> list[SealedSecret]:
+        """The sealed secrets of these owners, newest first."""
+        return [SealedSecret(*row) for row in await self._fetch(_SECRETS, 2, owners)]
+
+    async def take(self, owner: str, lease_s: float, *, force: bool) -> list[Ownership]:
+        """Become the owner of every partition that nobody holds (`force`: of all)."""
+        async with self._write() as connection:
+            return [Ownership(*row) for row in await connection.fetch(_TAKE, owner, lease_s, force)]
+
+    async def renew(self, owner: str, lease_s: float) -> set[int]:
+        """Prolong the lease; answers what is still owned."""
+        async with self._write() as connection:
+            return {row[0] for row in await connection.fetch(_RENEW, owner, lease_s)}
+
+    async def release(self, owner: str) -> None:
+        """Give the partitions back."""
+        async with self._write() as connection:
+            await connection.execute(_RELEASE, owner)
+
+    async def prepare_days(self, first: date, days: int) -> int:
+        """Make the day tables of the contents ahead; answers how many were missing."""
+        async with self._write() as connection:
+            made: int = await connection.fetchval("select content.prepare($1, $2)", first, days)
+            return made
+
+    async def _fetch(self, statement: str, width: int, rows: Iterable[tuple[Any, ...]]) -> Sequence[Any]:
+        arguments = list(_columns(width, list(rows)))
+        if not arguments[0]:
+            return ()
+        async with self._read() as connection:
+            fetched: Sequence[Any] = await connection.fetch(statement, *arguments)
+            return fetched
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[asyncpg.Connection]:
+        with _unavailable():
+            async with self._reading() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[asyncpg.Connection]:
+        async with self._writing:
+            with _unavailable():
+                if self._writer is None or self._writer.is_closed():
+                    self._writer = await self._connect(WRITER_SETTINGS)
+                try:
+                    yield self._writer
+                except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
+                    writer, self._writer = self._writer, None
+                    if writer is not None:
+                        writer.terminate()
+                    raise
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    """What the network and a stopping server do to us, as the one error that callers know."""
+    try:
+        yield
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.InterfaceError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError,
+        asyncpg.QueryCanceledError,
+        asyncpg.TooManyConnectionsError,
+    ) as error:
+        if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong type: our fault
+            raise
+        raise Unavailable(str(error) or type(error).__name__) from error
+
+
+def from_row(row: asyncpg.Record) -> Recorded:
+    """A row of log.event, decoded. codec.UnreadableEvent when this release does not know it."""
+    partition, seq, at, stream, endpoint, version, type_, schema, actor, request, body = row
+    event = codec.decode(type_, schema, body)
+    return Recorded(partition, seq, at, stream, endpoint, version, actor, request, event)
+
+
+def delivery_from_row(row: asyncpg.Record) -> Delivery:
+    """A row of state.delivery."""
+    partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason = row
+    return Delivery(
+        partition,
+        message,
+        endpoint,
+        accepted_at,
+        next_at,
+        DeliveryState(state),
+        attempts,
+        version,
+        reason,
+    )
+
+
+def entity_from_row(kind: type[Entity], row: asyncpg.Record) -> Entity:
+    """A row of a config table."""
+    fields = {
+        name: msgspec.json.decode(value) if name in _JSON_COLUMNS and value is not None else value
+        for name, value in row.items()
+    }
+    return msgspec.convert(fields, kind)
+
+
+def columns(append: Append) -> list[Any]:
+    """The arguments of log.append, in order."""
+    heads = append.heads()
+    slots = {partition: slot for slot, partition in enumerate(heads, 1)}
+    return [
+        append.now,
+        list(heads),
+        list(heads.values()),
+        [append.epochs.get(partition) for partition in heads],
+        *_event_columns(append, slots),
+        *_columns(9, [_message_row(message, payload) for message, payload in append.accepted]),
+        *_columns(3, [(d.partition, d.message, d.endpoint) for d in append.born]),
+        *_columns(4, [(d.partition, d.message, d.endpoint, was) for was, d in append.delivered()]),
+        *_columns(9, [_moved_row(was, delivery) for was, delivery in append.undelivered()]),
+        *_columns(2, [(index + 1, body) for index, body in append.responses]),
+        _config(append),
+        *_columns(4, append.secrets),
+    ]
+
+
+def _columns(width: int, rows: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
+    return zip(*rows, strict=True) if rows else [()] * width
+
+
+def _event_columns(append: Append, slots: Mapping[int, int]) -> Iterable[Sequence[Any]]:
+    counts = dict.fromkeys(slots, 0)
+    rows = []
+    for caused in append.caused:
+        fact = caused.fact
+        event = fact.event
+        nth = counts[fact.partition] = counts[fact.partition] + 1
+        rows.append(
+            (
+                slots[fact.partition],
+                nth,
+                fact.stream,
+                fact.endpoint,
+                fact.version,
+                type(event).__name__,
+                codec.version_of(event),
+                caused.actor,
+                caused.request,
+                codec.encode(event),
+            )
+        )
+    return _columns(10, rows)
+
+
+def _message_row(message: Message, payload: bytes) -> tuple[Any, ...]:
+    return (
+        message.partition,
+        message.application,
+        message.id,
+        message.event_type,
+        None if message.channels is None else "{" + ",".join(message.channels) + "}",
+        message.event_id,
+        message.digest,
+        message.deliveries,
+        payload,
+    )
+
+
+def _moved_row(was: int, delivery: Delivery) -> tuple[Any, ...]:
+    return (
+        delivery.partition,
+        delivery.message,
+        delivery.endpoint,
+        was,
+        delivery.state,
+        delivery.attempts,
+        delivery.next_at,
+        delivery.version,
+        delivery.reason,
+    )
+
+
+def _config(append: Append) -> str | None:
+    if not append.entities:
+        return None
+    tables: dict[str, list[Any]] = {}
+    for was, entity in append.entities.values():
+        row = {"was": was, **msgspec.to_builtins(entity)}
+        tables.setdefault(_TABLE_OF[type(entity)], []).append(row)
+    return msgspec.json.encode(tables).decode()

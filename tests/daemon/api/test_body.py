@@ -1,0 +1,66 @@
+"""Bodies with and without raw fields, aliases, and numbers beyond all bounds."""
+
+import pytest
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from daemon.api.body import body_reader
+from daemon.api.errors import Invalid
+from daemon.api.raw import RawJson
+
+
+class Aliased(BaseModel):
+    payload: RawJson | None = Field(default=None, validation_alias=AliasChoices("payload", "data"))
+    number: int = 0
+    real: float = 0.0
+
+
+def test_aliases_and_null():
+    read = body_reader(Aliased)
+    assert read(b'{"data": [1 ] }').payload == b"[1 ]"
+    assert read(b'{"p\\u0061yload":7}').payload == b"7"
+    assert read(b'{"data":null}').payload is None
+    assert read(b"{}").payload is None
+
+
+def test_great_numbers_do_not_crash():
+    read = body_reader(Aliased)
+    assert read(b'{"number":123456789012345678901234567890}').number == 123456789012345678901234567890
+    assert read(b'{"real":1e400}').real == float("inf")
+    for body in (b'{"number":1e400}', b'{"number":' + b"9" * 5000 + b"}"):
+        with pytest.raises(Invalid) as caught:
+            read(body)
+        assert caught.value.issues[0].path == ("number",)
+
+
+def test_deep_nesting_beside_the_raw_field_is_refused():
+    with pytest.raises(Invalid) as caught:
+        body_reader(Aliased)(b'{"number":' + b"[" * 500 + b"]" * 500 + b"}")
+    assert caught.value.unreadable
+
+
+def test_unknown_fields_count_where_forbidden():
+    class Narrow(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        payload: RawJson
+
+    with pytest.raises(Invalid) as caught:
+        body_reader(Narrow)(b'{"payload":1,"x":2}')
+    assert caught.value.issues[0].kind == "extra_forbidden"
+
+
+def test_raw_below_the_top_level_is_refused_at_the_declaration():
+    class Deep(BaseModel):
+        inner: Aliased
+
+    with pytest.raises(TypeError, match="top level"):
+        body_reader(Deep)
+
+
+def test_without_raw_fields():
+    class Plain(BaseModel):
+        a: int
+
+    assert body_reader(Plain)(b'{"a":1}').a == 1
+    with pytest.raises(Invalid) as caught:
+        body_reader(Plain)(b'{"a":"\xff"}')
+    assert caught.value.unreadable

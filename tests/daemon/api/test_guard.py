@@ -1,0 +1,90 @@
+"""The request id's way in and out, and what the guard logs."""
+
+import asyncio
+
+import pytest
+from aiohttp import ClientPayloadError, web
+from structlog.testing import capture_logs
+
+from daemon.api.guard import fresh_id, is_sane
+from tests.daemon.api.example import application
+
+
+@pytest.mark.parametrize(
+    ("given", "sane"),
+    [("abc-1", True), ("x" * 128, True), ("x" * 129, False), ("a b", False), ("é", False), ("a\x7f", False)],
+)
+def test_sane_ids(given, sane):
+    assert is_sane(given) is sane
+
+
+def test_fresh_ids_are_sane_and_differ():
+    assert is_sane(fresh_id())
+    assert fresh_id() != fresh_id()
+
+
+async def test_id_is_echoed_or_made(client):
+    assert (await client.get("/healthz", headers={"X-Request-Id": "mine"})).headers["X-Request-Id"] == "mine"
+    assert (await client.get("/healthz", headers={"X-Request-Id": "a b"})).headers["X-Request-Id"] == "generated"
+    assert (await client.get("/nowhere")).headers["X-Request-Id"] == "generated"
+    away = await client.get("/away", allow_redirects=False)
+    assert (away.status, away.headers["X-Request-Id"]) == (302, "generated")
+
+
+async def test_only_the_unexpected_is_logged(client):
+    with capture_logs() as logs:
+        assert (await client.delete("/api/v1/app/refused")).status == 409
+        assert (await client.get("/nowhere")).status == 404
+        assert logs == []
+        response = await client.delete("/api/v1/app/breaks?token=hidden")
+    assert "secret" not in await response.text()
+    assert [entry["event"] for entry in logs] == ["request_failed"]
+    assert (logs[0]["path"], logs[0]["request_id"]) == ("/api/v1/app/breaks", "generated")
+
+
+async def test_streams_pass(client):
+    assert await (await client.get("/stream")).read() == b"chunk"
+
+
+async def test_a_stream_that_breaks_is_cut_off_not_answered_twice(client):
+    with capture_logs() as logs:
+        response = await client.get("/stream?break=1")
+        with pytest.raises(ClientPayloadError):
+            await response.read()
+    assert [entry["event"] for entry in logs] == ["request_failed"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"POST /log/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n"],
+)
+async def test_a_client_that_goes_away_is_no_failure_of_ours(head):
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    @web.middleware
+    async def watch(request, handler):
+        began.set()
+        try:
+            return await handler(request)
+        finally:
+            ended.set()
+
+    app = application()
+    app.middlewares.insert(0, watch)
+    runner = web.AppRunner(app)  # aiohttp's test server would cancel the handler, the real one does not
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    with capture_logs() as logs:
+        _, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(head)
+        await began.wait()
+        writer.transport.abort()
+        await ended.wait()
+        await runner.cleanup()
+    assert logs == []
+
+
+async def test_a_body_that_breaks_off_is_the_clients_fault(client):
+    response = await client.post("/log/1", data=b"not gzip", headers={"Content-Encoding": "gzip"})
+    assert response.status == 400
+    assert (await response.json(content_type="application/problem+json"))["status"] == 400
