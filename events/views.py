@@ -1,13 +1,376 @@
 """What people and programs may look up: lists and single things, read from the tables and the log."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
+import msgspec
+
+from events import codec, ids
+from events.application import Application
+from events.catalogue import (
+    AttemptAbandoned,
+    AttemptFailed,
+    AttemptSucceeded,
+    EndpointRegistered,
+    EndpointUpdated,
+    Event,
+)
+from events.endpoint import Endpoint
+from events.envelope import Recorded
+from events.event_type import EventType
+from events.log import Unavailable
+from events.message import Message
+from events.postgres import entity_from_row, from_row
+
+T = TypeVar("T")
+
+# In C collation every id and name lies between these two.
+LOWEST: Final = ""
+HIGHEST: Final = "~"
+_SEQ_MAX: Final = 2**63 - 1
+
+EPOCH: Final = datetime(2014, 5, 13, 16, 53, 20, tzinfo=UTC)
+"""The earliest moment an id can name."""
+END: Final = datetime(2150, 1, 1, tzinfo=UTC)
+
+# An id is minted when a message arrives, and the message is accepted this much later at most.
+ACCEPTED_WITHIN: Final = timedelta(minutes=10)
+
+_ATTEMPTS: Final = (AttemptSucceeded, AttemptFailed, AttemptAbandoned)
+_CONFIGS: Final = (EndpointRegistered, EndpointUpdated)
+_EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
+
+_LOST: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+class Unread(Unavailable):
+    """The database did not answer a question; nothing was to be changed by it."""
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """Which page of a list: `limit` items beyond `cursor`; `backwards` those just before it, still in list order."""
+
+    limit: int
+    cursor: str | None = None
+    backwards: bool = False
+    descending: bool = False
+
+    @property
+    def rises(self) -> bool:
+        """Whether the rows are to be read in rising order."""
+        return self.descending == self.backwards
+
+    @property
+    def bounds(self) -> tuple[str, str]:
+        """Both exclusive."""
+        if self.cursor is None:
+            return LOWEST, HIGHEST
+        return (self.cursor, HIGHEST) if self.rises else (LOWEST, self.cursor)
+
+
+class Found(msgspec.Struct, Generic[T], frozen=True):
+    """A page's items in list order. `done`: nothing more lies in the direction of travel."""
+
+    items: list[T]
+    done: bool
+
+
+class Narrowed(msgspec.Struct, frozen=True):
+    """Which messages: accepted between two moments (both exclusive), of a channel, of some event types."""
+
+    after: datetime = EPOCH
+    before: datetime = END
+    channel: str | None = None
+    event_types: tuple[str, ...] | None = None
+
+
+class Attempts(msgspec.Struct, frozen=True):
+    """Which attempts: of a message or of an endpoint (or of both), of messages so narrowed, so ended."""
+
+    partition: int
+    application: str
+    message: str | None = None
+    endpoint: str | None = None
+    narrowed: Narrowed = Narrowed()
+    kinds: tuple[type[Event], ...] = _ATTEMPTS
+    code_class: int | None = None  # the first digit of the status; 0: no answer came
+
+    def __post_init__(self) -> None:
+        """An attempt list without one of the two would go by no index."""
+        assert self.message is not None or self.endpoint is not None
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt as the log tells it, the URL it went to, and what came back (None: nothing, or not asked for)."""
+
+    recorded: Recorded
+    url: str
+    response: bytes | None
+
+    @property
+    def id(self) -> str:
+        """The name of its position."""
+        return ids.attempt_id(self.recorded.partition, self.recorded.seq)
 
 
 class Views:
-    """Reads only; every list is bounded and goes by an index."""
+    """Reads only; every list is bounded and goes by an index. Every method may raise Unread."""
 
     def __init__(self, reading: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]) -> None:
-        self._reading = reading
+        self._connections = reading
+
+    # --- configuration
+
+    async def applications(self, org: str, page: Slice) -> Found[Application]:
+        """The live applications of an organization, by id."""
+        where = "state.application where org = $1 and deleted_at is null"
+        rows = await self._page(where, "id", page, org)
+        return _found([entity_from_row(Application, row) for row in rows], page)
+
+    async def endpoints(self, partition: int, application: str, page: Slice) -> Found[Endpoint]:
+        """The live endpoints of an application, by id."""
+        where = "state.endpoint where partition = $1 and application = $2 and deleted_at is null"
+        rows = await self._page(where, "id", page, partition, application)
+        return _found([entity_from_row(Endpoint, row) for row in rows], page)
+
+    async def event_types(
+        self, org: str, page: Slice, *, archived: bool = False, flags: frozenset[str] | None = None
+    ) -> Found[EventType]:
+        """The event types of an organization, by name: archived ones too; with `flags`, only those they open."""
+        where = """state.event_type where org = $1 and (not archived or $2)
+          and ($3::text[] is null or feature_flag is null or feature_flag = any($3))"""
+        rows = await self._page(where, "name", page, org, archived, None if flags is None else sorted(flags))
+        return _found([entity_from_row(EventType, row) for row in rows], page)
+
+    async def admin_applications(self) -> list[str]:
+        """The applications that admins own implicitly."""
+        async with self._reading() as connection:
+            return [row[0] for row in await connection.fetch("select application from state.admin")]
+
+    async def secret(self, partition: int, owner: str, name: str) -> bytes | None:
+        """A sealed secret."""
+        statement = "select sealed from content.secret where partition = $1 and owner = $2 and id = $3"
+        async with self._reading() as connection:
+            sealed: bytes | None = await connection.fetchval(statement, partition, owner, name)
+            return sealed
+
+    # --- messages
+
+    async def message(self, partition: int, application: str, id_or_event_id: str) -> Message | None:
+        """One message, by its id or by the event id its sender gave it."""
+        column = "id" if id_or_event_id.startswith(f"{ids.MESSAGE}_") else "event_id"
+        statement = f"select * from state.message where partition = $1 and application = $2 and {column} = $3"  # noqa: S608
+        async with self._reading() as connection:
+            row = await connection.fetchrow(statement, partition, application, id_or_event_id)
+        return None if row is None else msgspec.convert(dict(row), Message)
+
+    async def messages(
+        self, partition: int, application: str, page: Slice, narrowed: Narrowed = Narrowed()
+    ) -> Found[Message]:
+        """The messages of an application, by id."""
+        low, high = page.bounds
+        where = """state.message where partition = $1 and application = $2
+          and accepted_at > $3 and accepted_at < $4
+          and ($5::text is null or $5 = any(channels)) and ($6::text[] is null or event_type = any($6))"""
+        rows = await self._rows(
+            where,
+            "id",
+            page,
+            (
+                max(low, _id_at(narrowed.after - ACCEPTED_WITHIN)),
+                min(high, _id_at(narrowed.before + timedelta(seconds=1))),
+            ),
+            partition,
+            application,
+            narrowed.after,
+            narrowed.before,
+            narrowed.channel,
+            narrowed.event_types,
+        )
+        return _found([msgspec.convert(dict(row), Message) for row in rows], page)
+
+    async def payloads(self, messages: Iterable[Message]) -> dict[str, bytes]:
+        """Payloads by message; those that are gone are left out."""
+        asked = [(message.accepted_at.date(), message.partition, message.id) for message in messages]
+        statement = """select message, body from content.payload
+          join unnest($1::date[], $2::smallint[], $3::text[]) k(day, partition, message)
+            using (day, partition, message)"""
+        return await self._bodies(statement, asked)
+
+    # --- attempts
+
+    async def attempts(self, wanted: Attempts, page: Slice, *, with_responses: bool = True) -> Found[Attempt]:
+        """Attempts by position; the cursor is an attempt's id. ValueError when it is of another partition."""
+        async with self._reading() as connection:
+            after = await _position(connection, wanted.partition, wanted.narrowed.after)
+            before = await _position(connection, wanted.partition, wanted.narrowed.before)
+        low, high = after, before + 1
+        if page.cursor is not None:
+            seq = _seq(page.cursor, wanted.partition)
+            low, high = (max(low, seq), high) if page.rises else (low, min(high, seq))
+        where = _attempts_where(wanted)
+        narrowed = wanted.narrowed
+        rows = await self._rows(
+            where,
+            "seq",
+            page,
+            (low, high),
+            wanted.partition,
+            wanted.message,
+            wanted.endpoint,
+            [kind.__name__ for kind in wanted.kinds],
+            narrowed.after,
+            narrowed.before,
+            wanted.code_class,
+            narrowed.channel,
+            narrowed.event_types,
+            wanted.application,
+            columns=_EVENTS,
+        )
+        found = _found([from_row(row) for row in rows], page)
+        return Found(await self._told(found.items, with_responses=with_responses), found.done)
+
+    async def attempt(self, partition: int, message: str, seq: int) -> Attempt | None:
+        """The attempt to deliver `message` that stands at this position."""
+        statement = f"select {_EVENTS} from log.event where partition = $1 and seq = $2 and stream = $3"  # noqa: S608
+        if not 0 < seq <= _SEQ_MAX:
+            return None
+        async with self._reading() as connection:
+            row = await connection.fetchrow(statement, partition, seq, message)
+        recorded = None if row is None else from_row(row)
+        if recorded is None or not isinstance(recorded.event, _ATTEMPTS):
+            return None
+        return (await self._told([recorded], with_responses=True))[0]
+
+    async def _told(self, attempts: Sequence[Recorded], *, with_responses: bool) -> list[Attempt]:
+        if not attempts:
+            return []
+        urls = await self._urls(attempts[0].partition, {str(each.endpoint) for each in attempts})
+        bodies: Mapping[int, bytes] = {}
+        if with_responses:
+            bodies = await self._responses(attempts)
+        return [Attempt(each, _url_of(each, urls), bodies.get(each.seq)) for each in attempts]
+
+    async def _urls(self, partition: int, endpoints: set[str]) -> dict[str, list[tuple[int, int, str]]]:
+        """Of each endpoint, from which version and position on it had which URL, in order."""
+        statement = """select stream, version, seq, type, schema, body from log.event
+          where partition = $1 and stream = any($2) and type = any($3) order by seq"""
+        kinds = [kind.__name__ for kind in _CONFIGS]
+        async with self._reading() as connection:
+            rows = await connection.fetch(statement, partition, sorted(endpoints), kinds)
+        found: dict[str, list[tuple[int, int, str]]] = {}
+        for stream, version, seq, kind, schema, body in rows:
+            event = codec.decode(kind, schema, body)
+            assert isinstance(event, _CONFIGS)  # each carries the whole config: there is nothing to fold
+            found.setdefault(stream, []).append((version, seq, event.config.url))
+        return found
+
+    async def _responses(self, attempts: Iterable[Recorded]) -> dict[int, bytes]:
+        asked = [(each.at.date(), each.partition, each.seq) for each in attempts]
+        statement = """select seq, body from content.response
+          join unnest($1::date[], $2::smallint[], $3::bigint[]) k(day, partition, seq)
+            using (day, partition, seq)"""
+        return await self._bodies(statement, asked)
+
+    # --- reading
+
+    async def _page(self, where: str, key: str, page: Slice, *arguments: Any) -> list[asyncpg.Record]:
+        return await self._rows(where, key, page, page.bounds, *arguments)
+
+    async def _rows(
+        self, where: str, key: str, page: Slice, bounds: tuple[Any, Any], *arguments: Any, columns: str = "*"
+    ) -> list[asyncpg.Record]:
+        """One row more than the page holds, so that its end is known without counting."""
+        nth = len(arguments)
+        direction = "asc" if page.rises else "desc"
+        statement = f"""select {columns} from {where} and {key} > ${nth + 1} and {key} < ${nth + 2}
+          order by {key} {direction} limit ${nth + 3}"""  # noqa: S608
+        async with self._reading() as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments, *bounds, page.limit + 1)
+            return rows
+
+    async def _bodies(self, statement: str, asked: Sequence[tuple[date, int, Any]]) -> dict[Any, bytes]:
+        if not asked:
+            return {}
+        async with self._reading() as connection:
+            return dict(await connection.fetch(statement, *map(list, zip(*asked, strict=True))))
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[asyncpg.Connection]:
+        try:
+            async with self._connections() as connection:
+                yield connection
+        except _LOST as error:
+            if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong type: our fault
+                raise
+            raise Unread(str(error) or type(error).__name__) from error
+
+
+def _found(items: list[T], page: Slice) -> Found[T]:
+    shown = items[: page.limit]
+    if page.backwards:
+        shown.reverse()
+    return Found(shown, len(items) <= page.limit)
+
+
+def _id_at(moment: datetime) -> str:
+    """The lowest message id that this moment can have."""
+    return ids.mint(ids.MESSAGE, min(max(moment, EPOCH), END), bytes(ids.ENTROPY_BYTES))
+
+
+def _seq(attempt_id: str, partition: int) -> int:
+    of_partition, seq = ids.attempt_position(attempt_id)
+    if of_partition != partition or seq > _SEQ_MAX:
+        raise ValueError(f"{attempt_id} is of another list")
+    return seq
+
+
+async def _position(connection: asyncpg.Connection, partition: int, moment: datetime) -> int:
+    """The last position before `moment`: found by halving, since positions and moments rise together."""
+    statement = """
+      with recursive halves(low, high) as (
+        select 0::bigint, seq from log.head where partition = $1
+        union all
+        select case when earlier then middle else low end, case when earlier then high else middle - 1 end
+        from (select low, high, (low + high + 1) / 2 as middle from halves where low < high) h
+        cross join lateral (select coalesce((
+          select at < $2 from log.event where partition = $1 and seq = middle), true) as earlier) e)
+      select low from halves where low >= high"""
+    found: int | None = await connection.fetchval(statement, partition, moment)
+    return found or 0
+
+
+def _attempts_where(wanted: Attempts) -> str:
+    """The conditions that go by the index stand alone; the others hold when they are not asked for."""
+    where = "log.event e where partition = $1"
+    where += " and stream = $2" if wanted.message else " and $2::text is null"
+    where += " and endpoint = $3" if wanted.endpoint else " and $3::text is null and endpoint is not null"
+    return (
+        where
+        + """ and type = any($4) and at > $5 and at < $6
+      and ($7::int is null
+        or coalesce((convert_from(body, 'UTF8')::json ->> 'status')::int, 0) / 100 = $7)
+      and ($8::text is null and $9::text[] is null or exists (
+        select from state.message m where m.partition = $1 and m.application = $10 and m.id = e.stream
+          and ($8 is null or $8 = any(m.channels)) and ($9 is null or m.event_type = any($9))))"""
+    )
+
+
+def _url_of(attempt: Recorded, urls: Mapping[str, list[tuple[int, int, str]]]) -> str:
+    """Where the attempt went: by the version of the endpoint it names, else by what held when it was recorded."""
+    config: int | None = getattr(attempt.event, "config", None)
+    url = ""
+    for version, seq, candidate in urls.get(str(attempt.endpoint), ()):
+        if version <= config if config is not None else seq < attempt.seq:
+            url = candidate
+    return url

@@ -123,7 +123,10 @@ class EmbeddedPostgres:
 
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
-        await _to_its_end(lambda: self._launch(lambda text: _in_loop(loop, self._progress, text)))
+        try:
+            await _to_its_end(lambda: self._launch(lambda text: _in_loop(loop, self._progress, text)))
+        except OSError as error:
+            raise EmbeddedPostgresError(f"PostgreSQL cannot run in {self._home.root}: {error}") from error
         try:
             await until_ready(self._make_database, ready_s=self._ready_s, report=self._report)
         except NotReadyError as error:
@@ -222,7 +225,19 @@ class EmbeddedPostgres:
         """With the port, as clients would else ask the environment for it."""
         if self._sockets is None:
             raise EmbeddedPostgresError("the embedded PostgreSQL has not been started")
-        return f"postgresql://{role}@/{database}?host={quote(str(self._sockets), safe='')}&port=5432"
+        return _dsn(self._sockets, role, database)
+
+
+def running_dsn(home: Path) -> str | None:
+    """The address of the server that another process runs in `home`, or None if none runs there."""
+    folders = Home(home.absolute())
+    if not processes.servers_of(folders.data):
+        return None
+    return _dsn(socket_folder(folders.server, server_account(folders.server)), ROLE, ROLE)
+
+
+def _dsn(sockets: Path, role: str, database: str) -> str:
+    return f"postgresql://{role}@/{database}?host={quote(str(sockets), safe='')}&port=5432"
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, tell: Callable[[str], None], text: str) -> None:

@@ -13,7 +13,7 @@ class MigrationError(Exception):
     """The database and this version of hookd do not fit, or a migration failed; nothing was changed by it."""
 
 
-class DatabaseUnavailable(Exception):
+class DatabaseUnavailable(ConnectionError):
     """No usable PostgreSQL answers."""
 
 

@@ -19,6 +19,7 @@ from daemon.transport.tls import TlsContext
 from events.outcome import Fault, Outcome
 
 _SHUT_DOWN = "shut down"
+_TIMER_EARLY_S = 0.005  # uvloop counts in milliseconds and may wake before the time asked for
 
 
 class TransportStats(msgspec.Struct, frozen=True):
@@ -137,7 +138,7 @@ class Transport:
         try:
             connection = await self._open(exchange)
         except DialError as error:
-            overdue = self._loop.time() >= exchange.deadline_at
+            overdue = self._loop.time() >= exchange.deadline_at - _TIMER_EARLY_S
             self._fail(exchange, Fault.TIMEOUT if overdue else error.fault, str(error))
         except asyncio.CancelledError:
             self._fail(exchange, Fault.INTERNAL, _SHUT_DOWN)

@@ -145,10 +145,10 @@ class Connection(asyncio.Protocol):
         outcome = answer.outcome(exchange.duration_ms(now))
         # A request only half written when its answer comes would be the beginning of the next one.
         reusable = answer.reusable and not self._transport.get_write_buffer_size()
-        self._exchange = None
         self.served += 1
         if self.served == 1:
             self._owner.answered_first(self)
+        self._exchange = None
         if reusable:
             self.idle_since = now
             answer.reset()

@@ -10,6 +10,7 @@ from yarl import URL
 Origin = tuple[str, str, int]
 """Scheme, host and port: connections are shared within one origin (RFC 6454 §4)."""
 
+_HOST = re.compile(r"[0-9a-z._-]+|[0-9a-f:.]+")  # a name, or an address; a scope id means nothing to others
 # What may stand in a request line as it is (RFC 3986 §2, plus the few that every server takes).
 _SENDABLE = re.compile(r"[!#-;=?-\[\]_a-z|~]*")
 
@@ -43,7 +44,7 @@ class Destination(msgspec.Struct, frozen=True):
         """
         parsed = URL(url)
         host = parsed.raw_host
-        if parsed.scheme not in {"http", "https"} or not host or not host.isascii():
+        if parsed.scheme not in {"http", "https"} or not host or not _HOST.fullmatch(host):
             raise ValueError(f"not an absolute http or https URL: {url!r}")
         if parsed.user is not None or parsed.password is not None:
             raise ValueError("a URL with a user or a password is not accepted")

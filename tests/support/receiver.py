@@ -39,6 +39,7 @@ class Turn:
     """A request and the means to answer it."""
 
     request: Request
+    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
     async def send(self, data: bytes) -> None:
@@ -89,8 +90,8 @@ async def reset(turn: Turn) -> None:
 
 
 async def hang(turn: Turn) -> None:
-    """Never answer."""
-    await asyncio.Event().wait()
+    """Send nothing more, until the client goes."""
+    await turn.reader.read()
 
 
 def drip(head: bytes, drop: bytes, every_s: float) -> Answer:
@@ -197,4 +198,4 @@ class Receiver:
         answer = self.answers[min(len(self.requests), len(self.answers) - 1)]
         self.requests.append(request)
         self._stirred.set()
-        await answer(Turn(request, writer))
+        await answer(Turn(request, reader, writer))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -32,10 +33,11 @@ def used_home(reachable_tmp: Path) -> Path:
 
 
 @pytest.fixture
-def old_home(used_home: Path, home: Path) -> Path:
+def old_home(used_home: Path, home: Path) -> Iterator[Path]:
     """A copy of the used home."""
     copy_home(used_home, home)
-    return home
+    yield home
+    shutil.rmtree(home)  # at once: forty megabytes that need not reach the disk
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from daemon.transport import Destination, Guard, Resolver, Transport, client_tls
+from daemon.transport import Destination, Guard, Resolver, TlsContext, Transport, client_tls
 from events.outcome import Outcome
 from tests.daemon.transport.authority import Authority
 
@@ -23,14 +23,14 @@ def pytest_asyncio_loop_factories(config, item):
 class Sender:
     """A transport, the tasks it spawned, and every outcome it reported."""
 
-    def __init__(self, lookup=None, ca_file: Path | None = None, allow=LOOPBACK, **options) -> None:
+    def __init__(self, tls: TlsContext, lookup=None, allow=LOOPBACK, **options) -> None:
         self.tasks: set[asyncio.Task[None]] = set()
         self.outcomes: list[list[Outcome]] = []
         self.resolver = Resolver(lookup=lookup or (lambda _: ["127.0.0.1"]))
         self.transport = Transport(
             guard=Guard(allow),
             resolver=self.resolver,
-            tls=client_tls(ca_file),
+            tls=tls,
             spawn=self.spawn,
             **{"sweep_s": 0.01, **options},
         )
@@ -72,12 +72,18 @@ class Sender:
         assert (stats.open, stats.idle, stats.in_flight) == (0, 0, 0)
 
 
+@pytest.fixture(scope="session")
+def public_tls() -> TlsContext:
+    return client_tls()  # reads the system's authorities, which takes longer than most tests
+
+
 @pytest.fixture
-async def sender_of() -> AsyncIterator[Callable[..., Sender]]:
+async def sender_of(public_tls) -> AsyncIterator[Callable[..., Sender]]:
     made: list[Sender] = []
 
-    def make(**options) -> Sender:
-        made.append(Sender(**options))
+    def make(ca_file: Path | None = None, **options) -> Sender:
+        tls = client_tls(ca_file) if ca_file else public_tls
+        made.append(Sender(tls, **options))
         return made[-1]
 
     yield make

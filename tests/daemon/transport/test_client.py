@@ -145,7 +145,7 @@ async def test_no_whole_answer_within_the_deadline(sender, answer, status):
         outcome = await sender.post(receiver.url, timeout_s=0.05)
         assert (outcome.fault, outcome.status) == (Fault.TIMEOUT, status)
         assert 40 <= outcome.duration_ms < 2000
-        await receiver.until(lambda: receiver.ended == 1 or answer is not hang)
+        await receiver.until(lambda: receiver.ended == 1)
         assert sender.transport.stats.open == 0
 
 
@@ -263,7 +263,7 @@ async def test_close_waits_for_what_is_under_way(sender):
 
 async def test_close_ends_what_takes_too_long(sender):
     async with Receiver(hang) as receiver:
-        sent, dialing = sender.begin(receiver.url), None
+        sent = sender.begin(receiver.url)
         await receiver.until(lambda: len(receiver.requests) == 1)
         dialing = sender.begin(receiver.url)
         await sender.transport.close(0.01)

@@ -1,0 +1,126 @@
+"""hookd's own routes: whether it lives, whether it is ready, and its numbers."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.aiohttp import make_aiohttp_handler
+from pydantic import BaseModel
+
+from daemon.api.dialect import ProblemDialect
+from daemon.api.layer import Surface
+from daemon.api.operation import Call
+from daemon.api.reply import Reply
+
+TAG = "Health"
+
+
+class Vitals(Protocol):
+    """How the daemon is doing."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is on its way out."""
+
+    @property
+    def database_ok(self) -> bool:
+        """Whether the database answers."""
+
+    @property
+    def oldest_due_s(self) -> float | None:
+        """Age of the delivery that has waited longest for its turn, in seconds; None when none waits."""
+
+    @property
+    def loop_lag_s(self) -> float:
+        """The worst delay of the event loop lately, in seconds."""
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts under way."""
+
+    @property
+    def queue(self) -> int:
+        """Commands that wait to be recorded."""
+
+    @property
+    def owned_partitions(self) -> int:
+        """Partitions this process delivers for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From where on the daemon is not ready, in seconds."""
+
+    oldest_due_max_s: float = 60.0
+    loop_lag_max_s: float = 1.0
+
+
+class Check(BaseModel):
+    """One thing that must be well. `value` and `max` are seconds where they are numbers of time."""
+
+    ok: bool
+    value: float | None = None
+    max: float | None = None
+
+
+class Readiness(BaseModel):
+    """Whether requests should come here, and why not."""
+
+    ready: bool
+    checks: dict[str, Check]
+    in_flight: int
+    queue: int
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+def readiness(vitals: Vitals, thresholds: Thresholds) -> Readiness:
+    """Judge how the daemon is doing. Backlogs are judged by age: a long queue that moves is no fault."""
+    oldest, lag = vitals.oldest_due_s, vitals.loop_lag_s
+    due_max, lag_max = thresholds.oldest_due_max_s, thresholds.loop_lag_max_s
+    checks = {
+        "running": Check(ok=not vitals.stopping),
+        "database": Check(ok=vitals.database_ok),
+        "deliveries": Check(ok=oldest is None or oldest <= due_max, value=oldest, max=due_max),
+        "loop": Check(ok=lag <= lag_max, value=lag, max=lag_max),
+        "partitions": Check(ok=vitals.owned_partitions > 0, value=vitals.owned_partitions),
+    }
+    return Readiness(
+        ready=all(check.ok for check in checks.values()),
+        checks=checks,
+        in_flight=vitals.in_flight,
+        queue=vitals.queue,
+    )
+
+
+def surface(vitals: Vitals, registry: CollectorRegistry, thresholds: Thresholds) -> Surface:
+    """Declare the routes."""
+    made = Surface("", ProblemDialect(), title="hookd", version="1")
+    expose: Any = make_aiohttp_handler(registry)
+
+    @made.op("GET", "/healthz", out=Alive, tag=TAG)
+    async def healthz(_call: Call[None]) -> Alive:
+        """Whether the process answers.
+
+        Says nothing about the database: a restart would not bring that back.
+        """
+        return Alive()
+
+    @made.op("GET", "/readyz", out=Readiness, also=(503,), tag=TAG)
+    async def readyz(_call: Call[None]) -> Reply:
+        """Whether requests should come here."""
+        found = readiness(vitals, thresholds)
+        return Reply(status=200 if found.ready else 503, body=found)
+
+    @made.op("GET", "/metrics", media="text/plain", tag=TAG)
+    async def metrics(call: Call[None]) -> web.StreamResponse:
+        """The numbers, for Prometheus."""
+        response: web.StreamResponse = await expose(call.request)
+        return response
+
+    return made

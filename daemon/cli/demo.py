@@ -1,0 +1,165 @@
+"""`hookd demo`: the whole of hookd with receivers of different tempers and steady traffic, until Ctrl-C."""
+
+import asyncio
+import hashlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from daemon.cli.common import run, settings_or_refuse
+
+if TYPE_CHECKING:
+    from daemon.assembly import Daemon
+    from daemon.recorder import Committed
+
+_Rate = Annotated[float, typer.Option(min=0.1, max=1000, help="Messages a second.")]
+_Port = Annotated[int, typer.Option(help="Port of the API, 0 for a free one.")]
+
+RETRY_DELAYS_S = (1.0, 2.0, 4.0, 8.0)
+TEMPERS = {
+    "healthy": "answers 200 at once",
+    "slow": "answers 200 after half a second",
+    "flaky": "answers 503 every third time",
+    "dead": "takes no connection",
+}
+
+
+def demo(rate: _Rate = 2.0, port: _Port = 0) -> None:
+    """Start everything, send messages to four receivers, print each delivery as it happens. Nothing is kept."""
+    with _scratch_home() as home:
+        settings = settings_or_refuse(
+            hookd_home=home, port=port, retry_delays_s=RETRY_DELAYS_S, database_url=None, breaker_failures_max=5
+        ).model_copy(update={"database_url": None})
+        from daemon.assembly import Daemon
+        from daemon.logs import configure
+
+        configure("error", settings.log_format)
+        run(_demo(Daemon(settings), rate))
+
+
+@contextmanager
+def _scratch_home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="hookd-demo-") as folder:
+        Path(folder).chmod(0o711)  # as root the database runs as another account, which must be able to pass
+        yield Path(folder)
+
+
+async def _demo(daemon: "Daemon", rate: float) -> None:
+    from daemon.cli.up import started, stop_signal
+
+    stop = stop_signal()
+    print("starting PostgreSQL and hookd …", file=sys.stderr)
+    await started(daemon)
+    receivers = Receivers()
+    urls = await receivers.start()
+    names = await _register(daemon, urls)
+    daemon.recorder.followers.append(Printer(names).follow)
+    print(f"\nhookd runs at {daemon.url}, with four receivers:")
+    for temper, text in TEMPERS.items():
+        print(f"  {temper:8} {text}")
+    print(f"\nA message goes to all of them {rate:g} times a second. Ctrl-C ends.\n", flush=True)
+    traffic = daemon.supervisor.service("traffic", lambda: _send(daemon, rate))
+    await stop.wait()
+    await daemon.supervisor.stop(traffic)
+    print("\nstopping …", file=sys.stderr)
+    await daemon.stop(grace_s=1)
+    await receivers.stop()
+
+
+async def _register(daemon: "Daemon", urls: dict[str, str]) -> dict[str, str]:
+    """An application with one endpoint a receiver; answers the receivers' names by endpoint."""
+    from daemon import signing
+    from events.application import CreateApplication
+    from events.catalogue import EndpointConfig
+    from events.endpoint import RegisterEndpoint
+
+    desk = daemon.desk
+    application = desk.mint("app")
+    await desk.ask(CreateApplication(application, "org_demo", "demo"), "demo", None)
+    names = {}
+    for temper, url in urls.items():
+        endpoint = desk.mint("ep")
+        key = signing.generate(desk.entropy(signing.GENERATED_KEY_BYTES))
+        sealed = desk.sealer.seal(key.encode(), endpoint)
+        config = EndpointConfig(url=url, description=temper)
+        await desk.ask(RegisterEndpoint(endpoint, application, config, desk.mint("sec"), sealed), "demo", None)
+        names[endpoint] = temper
+    return names
+
+
+async def _send(daemon: "Daemon", rate: float) -> None:
+    from events.message import AcceptMessage
+
+    desk = daemon.desk
+    application = next(iter(desk.world.applications("org_demo"))).id
+    for number in count(1):
+        payload = b'{"order": %d, "status": "paid"}' % number
+        digest = hashlib.sha256(payload).hexdigest()
+        await desk.ask(AcceptMessage(desk.mint("msg"), application, "order.paid", payload, digest), "demo", None)
+        await asyncio.sleep(1 / rate)
+
+
+class Printer:
+    """Prints what is committed, one line each."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = names
+
+    def follow(self, committed: "Committed") -> None:
+        """Print the deliveries among these events."""
+        from events.wording import describe, moment
+
+        for recorded in committed.events:
+            name = self._names.get(recorded.endpoint or recorded.stream)
+            if name is not None:
+                what = describe(recorded.event)
+                print(f"{moment(recorded.at)[11:]}  {name:8} {recorded.stream[-6:]}  {what}", flush=True)
+
+
+class Receivers:
+    """Four little servers on loopback."""
+
+    def __init__(self) -> None:
+        self._random = Random(7)  # noqa: S311
+        self._runners: list[Any] = []
+
+    async def start(self) -> dict[str, str]:
+        """URLs by temper."""
+        urls = {}
+        for temper in TEMPERS:
+            port = await self._serve(temper)
+            urls[temper] = f"http://127.0.0.1:{port}/{temper}"
+        dead = self._runners.pop()  # its port was free a moment ago: now nobody listens there
+        await dead.cleanup()
+        return urls
+
+    async def _serve(self, temper: str) -> int:
+        from aiohttp import web
+
+        async def answer(_request: web.Request) -> web.Response:
+            if temper == "slow":
+                await asyncio.sleep(0.5)
+            if temper == "flaky" and self._random.random() < 1 / 3:
+                return web.Response(status=503, headers={"retry-after": "1"}, text="try again")
+            return web.Response(text="thanks")
+
+        application = web.Application()
+        application.router.add_post("/{path:.*}", answer)
+        runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self._runners.append(runner)
+        port: int = runner.addresses[0][1]
+        return port
+
+    async def stop(self) -> None:
+        """Close them."""
+        for runner in self._runners:
+            await runner.cleanup()

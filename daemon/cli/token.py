@@ -1,0 +1,39 @@
+"""`hookd token` and `hookd admin`: what opens the API."""
+
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.common import Refused, settings_or_refuse
+from daemon.clock import SystemClock
+
+DEFAULT_ORG = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
+
+admin = typer.Typer(help="The admin-id header of the /api routes.", no_args_is_help=True)
+
+
+def token(
+    org: Annotated[
+        str, typer.Argument(help="Organization the token speaks for; any org_… name is one.")
+    ] = DEFAULT_ORG,
+    app: Annotated[str | None, typer.Option(help="Limit it to one application (its id).")] = None,
+) -> None:
+    """Print a bearer token for /api/v1."""
+    tokens = _tokens(settings_or_refuse())
+    if not org.startswith("org_"):
+        raise Refused(f"{org} is no organization: its name starts with org_")
+    if app is not None and not app.startswith("app_"):
+        raise Refused(f"{app} is no application id: it starts with app_")
+    typer.echo(tokens.mint_org(org) if app is None else tokens.mint_app(org, app))
+
+
+@admin.command("id")
+def admin_id() -> None:
+    """Print the admin-id that is current: the first of ADMIN_IDS."""
+    typer.echo(settings_or_refuse().admin_id_values[0])
+
+
+def _tokens(settings: Any) -> Any:
+    from daemon.api.auth import Tokens
+
+    return Tokens(settings.secret_key.get_secret_value(), SystemClock().now)

@@ -1,0 +1,90 @@
+"""`hookd up`: start the daemon, say what a newcomer needs, run until told to stop."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from daemon.cli.common import Refused, run, settings_or_refuse, tilde
+
+if TYPE_CHECKING:
+    from daemon.assembly import Daemon
+
+_Host = Annotated[str | None, typer.Option(help="Address to listen on (HOST).")]
+_Port = Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one (PORT).")]
+_Home = Annotated[Path | None, typer.Option(help="Data home of the embedded database (HOOKD_HOME).")]
+
+
+def up(host: _Host = None, port: _Port = None, home: _Home = None) -> None:
+    """Start hookd: API, deliveries, and PostgreSQL unless DATABASE_URL names one."""
+    settings = settings_or_refuse(host=host, port=port, hookd_home=home)
+    from daemon.assembly import Daemon
+    from daemon.logs import configure
+
+    configure(settings.log_level, settings.log_format)
+    run(_up(Daemon(settings, progress=lambda text: print(f"hookd: {text}", file=sys.stderr))))
+
+
+async def _up(daemon: "Daemon") -> None:
+    stop = stop_signal()
+    await started(daemon)
+    print(welcome(daemon), flush=True)
+    await stop.wait()
+    print("hookd: stopping; attempts under way may end (again Ctrl-C: at once)", file=sys.stderr)
+    abandoned = await daemon.stop()
+    if abandoned:
+        print(f"hookd: {abandoned} attempts were cut short and will be repeated", file=sys.stderr)
+
+
+async def started(daemon: "Daemon") -> None:
+    """Start the daemon; what commonly goes wrong is said in words. Refused."""
+    from daemon.postgres.errors import DatabaseUnavailable, EmbeddedPostgresError, MigrationError
+
+    try:
+        await daemon.start()
+    except (EmbeddedPostgresError, MigrationError, DatabaseUnavailable) as error:
+        raise Refused(str(error)) from None
+    except OSError as error:
+        settings = daemon.settings
+        raise Refused(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}") from None
+
+
+def stop_signal() -> asyncio.Event:
+    """Set by the first SIGTERM or Ctrl-C; the second ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            sys.stderr.write("hookd: stopped at once; what was under way will be repeated\n")
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    return stop
+
+
+def welcome(daemon: "Daemon") -> str:
+    """What a newcomer needs to know: where, with what, and one thing to try."""
+    settings, url = daemon.settings, daemon.url
+    if settings.embedded:
+        assert settings.hookd_home is not None
+        data = f"{tilde(settings.hookd_home)} (PostgreSQL inside; secrets in secrets.env)"
+    else:
+        data = "the PostgreSQL of DATABASE_URL"
+    return f"""
+hookd is up.
+  API      {url}/api  and  {url}/api/v1  (openapi.json beside each)
+  data     {data}
+  log in   every call takes the header admin-id, which `hookd admin id` prints;
+           /api/v1 takes a bearer token, which `hookd token` prints
+  try      curl {url}/api/health
+           curl -H "admin-id: $(hookd admin id)" -d '{{"username":"ada","password":"correct horse"}}' \\
+                {url}/api/admin/create
+  stop     Ctrl-C
+"""

@@ -1,0 +1,64 @@
+"""How hookd logs: one event a line, named in the past tense, the same ids everywhere, no secret in clear."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final, TextIO
+
+import structlog
+
+HIDDEN: Final = "***"
+_SECRET_NAME: Final = re.compile(
+    r"secret|password|passwd|token|authorization|admin[-_]?id|api[-_]?key|sealing|signature|cookie|dsn|database_url",
+    re.IGNORECASE,
+)
+_SECRET_VALUE: Final = re.compile(
+    r"wh(?:sec|sk)_[A-Za-z0-9+/=]+"  # signing keys
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]+"  # JWTs
+    r"|(?<=://)[^/\s@]*:[^/\s@]*(?=@)"  # user:password of a URL
+)
+_LEVELS: Final = {name: getattr(logging, name.upper()) for name in ("debug", "info", "warning", "error")}
+
+
+def configure(level: str, form: str, stream: TextIO | None = None) -> None:
+    """Set up logging for the process. `form`: json, console, or auto (console on a terminal)."""
+    out = stream or sys.stderr
+    pretty = form == "console" or (form == "auto" and out.isatty())
+    renderers: list[Any] = (
+        [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+        if pretty
+        else [structlog.processors.dict_tracebacks, redact, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
+            redact,
+            *renderers,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hide what looks like a secret, by the field's name or by its value, however deep."""
+    for name, value in event.items():
+        event[name] = HIDDEN if _SECRET_NAME.search(name) and value is not None else _redacted(value)
+    return event
+
+
+def _redacted(value: Any) -> Any:
+    match value:
+        case str():
+            return _SECRET_VALUE.sub(HIDDEN, value)
+        case bytes():
+            return f"<{len(value)} bytes>"
+        case dict():
+            return {key: HIDDEN if _SECRET_NAME.search(str(key)) else _redacted(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_redacted(each) for each in value]
+    return value

@@ -1,0 +1,350 @@
+-- hookd's database, whole. Plain SQL for PostgreSQL 15 to 18.
+--
+--   log      facts: every event, in order, never changed            what happened
+--   state    folds: the latest state of each stream, nothing else   what is
+--   content  bodies: payloads, responses, sealed secrets            what was said, for as long as it is kept
+--
+-- An append is one transaction: it takes the next positions from its partitions' head rows, inserts its events and
+-- writes the states they lead to. Whoever holds a head row's lock is the only writer of that partition, so sequence
+-- order is commit order, and a reader that asks for `seq > $1 order by seq` never misses a late commit.
+
+create schema log;
+create schema state;
+create schema content;
+
+-- ---------------------------------------------------------------------------------------------------------- log --
+
+create table log.head (
+  partition   smallint primary key,
+  seq         bigint not null default 0,  -- the last position given out
+  epoch       bigint not null default 0,  -- rises with every change of owner: the fence for outcomes
+  owner       text,
+  lease_until timestamptz
+) with (fillfactor = 10);
+comment on table log.head is 'One row a partition: its order, its owner. Their number is fixed when the database is made.';
+
+create table log.event (
+  partition smallint    not null,
+  seq       bigint      not null,
+  at        timestamptz not null,
+  stream    text        not null collate "C",
+  endpoint  text                 collate "C",
+  version   int         not null,
+  type      text        not null collate "C",
+  schema    smallint    not null,
+  actor     text        not null,
+  request   text,
+  body      bytea       not null,
+  primary key (partition, seq)
+);
+comment on table log.event is 'Every fact: append-only. The body holds the exact bytes that are hashed.';
+comment on column log.event.stream is 'Whose history: the id of an application, endpoint, message, admin, event type or partition.';
+comment on column log.event.endpoint is 'Set on the events of a delivery, which is the pair (message, endpoint).';
+comment on column log.event.schema is 'Version of the shape of this type''s body.';
+alter table log.event alter column body set storage external;
+create index event_stream on log.event (partition, stream, seq);
+create index event_endpoint on log.event (partition, endpoint, seq) where endpoint is not null;
+
+create function log.refuse() returns trigger language plpgsql as $$
+begin
+  raise exception 'the log is append-only: % on log.event is refused', tg_op using errcode = 'insufficient_privilege';
+end $$;
+create trigger append_only before update or delete or truncate on log.event
+  for each statement execute function log.refuse();
+revoke update, delete, truncate on log.event from current_user;
+
+create view log.history as
+  select e.at, e.partition, e.seq, e.actor, e.request, e.type, e.stream, e.endpoint, e.version,
+         convert_from(e.body, 'UTF8')::json as body
+  from log.event e;
+comment on view log.history is 'The log for people: the same rows, bodies as text.';
+
+-- -------------------------------------------------------------------------------------------------------- state --
+
+create table state.application (
+  partition     smallint    not null,
+  id            text        not null collate "C",
+  org           text        not null collate "C",
+  name          text        not null,
+  uid           text                 collate "C",
+  throttle_rate int,
+  metadata      jsonb       not null,
+  created_at    timestamptz not null,
+  updated_at    timestamptz not null,
+  deleted_at    timestamptz,
+  version       int         not null,
+  primary key (partition, id)
+);
+create unique index application_uid on state.application (org, uid) where deleted_at is null and uid is not null;
+create index application_of_org on state.application (org, id) where deleted_at is null;
+
+create table state.endpoint (
+  partition      smallint    not null,
+  id             text        not null collate "C",
+  application    text        not null collate "C",
+  url            text        not null,
+  uid            text                 collate "C",
+  description    text        not null,
+  event_types    text[],
+  channels       text[],
+  metadata       jsonb       not null,
+  throttle_rate  int,
+  batch_size     int,
+  retry_delays_s double precision[],
+  api_version    int         not null,
+  secret         text        not null,
+  created_at     timestamptz not null,
+  updated_at     timestamptz not null,
+  disabled       text,
+  breaker_until  timestamptz,
+  breaker_opens  int         not null,
+  failing_since  timestamptz,
+  deleted_at     timestamptz,
+  version        int         not null,
+  primary key (partition, id)
+);
+create unique index endpoint_uid on state.endpoint (partition, application, uid)
+  where deleted_at is null and uid is not null;
+create index endpoint_of_application on state.endpoint (partition, application, id) where deleted_at is null;
+
+create table state.event_type (
+  partition    smallint    not null,
+  id           text        not null collate "C",
+  org          text        not null collate "C",
+  name         text        not null collate "C",
+  description  text        not null,
+  archived     boolean     not null,
+  deprecated   boolean     not null,
+  schemas      json,
+  feature_flag text,
+  created_at   timestamptz not null,
+  updated_at   timestamptz not null,
+  version      int         not null,
+  primary key (partition, id)
+);
+create unique index event_type_name on state.event_type (org, name);
+
+create table state.admin (
+  partition   smallint    not null,
+  id          text        not null collate "C",
+  username    text        not null collate "C",
+  application text        not null collate "C",
+  created_at  timestamptz not null,
+  version     int         not null,
+  primary key (partition, id)
+);
+create unique index admin_username on state.admin (username);
+
+create table state.message (
+  partition   smallint    not null,
+  application text        not null collate "C",
+  id          text        not null collate "C",
+  event_type  text        not null,
+  channels    text[],
+  event_id    text                 collate "C",
+  digest      text        not null,
+  size        int         not null,
+  deliveries  int         not null,
+  accepted_at timestamptz not null,
+  primary key (partition, application, id)
+);
+create unique index message_event_id on state.message (partition, application, event_id) where event_id is not null;
+
+create table state.delivery (
+  partition   smallint    not null,
+  message     text        not null collate "C",
+  endpoint    text        not null collate "C",
+  accepted_at timestamptz not null,
+  next_at     timestamptz,
+  state       text        not null collate "C",
+  attempts    smallint    not null,
+  version     int         not null,
+  reason      text,
+  primary key (partition, message, endpoint)
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000,
+        autovacuum_vacuum_insert_scale_factor = 0.0, autovacuum_vacuum_insert_threshold = 200000,
+        autovacuum_analyze_scale_factor = 0.0, autovacuum_analyze_threshold = 100000,
+        autovacuum_vacuum_cost_delay = 0);
+comment on table state.delivery is
+  'Every delivery that is not delivered: waiting, held, or ended otherwise. A delivered one is in the log alone.';
+create index delivery_due on state.delivery (partition, endpoint, next_at, message) where state = 'pending';
+
+-- ------------------------------------------------------------------------------------------------------ content --
+
+create table content.payload (
+  day       date     not null,
+  partition smallint not null,
+  message   text     not null collate "C",
+  body      bytea    not null,
+  primary key (day, partition, message)
+) partition by range (day);
+
+create table content.response (
+  day       date     not null,
+  partition smallint not null,
+  seq       bigint   not null,
+  body      bytea    not null,
+  primary key (day, partition, seq)
+) partition by range (day);
+comment on table content.response is 'What an endpoint answered, by the position of the attempt''s event.';
+
+create table content.secret (
+  partition  smallint    not null,
+  owner      text        not null collate "C",
+  id         text        not null collate "C",
+  sealed     bytea       not null,
+  created_at timestamptz not null,
+  expires_at timestamptz,
+  primary key (partition, owner, id)
+);
+comment on table content.secret is 'Signing keys and password hashes, sealed with AES-GCM and bound to their owner.';
+
+create function content.prepare(first date, days int) returns int language plpgsql as $$
+-- Makes the day tables for `days` days from `first` on; answers how many were missing. There is no default
+-- partition: a day without a table is an error, never a heap that retention cannot drop.
+declare
+  d date; kind text; made int := 0;
+begin
+  perform pg_advisory_xact_lock(hashtext('content.prepare'));
+  for d in select first + n from generate_series(0, days - 1) n loop
+    foreach kind in array array['payload', 'response'] loop
+      if to_regclass(format('content.%I', kind || to_char(d, '_YYYYMMDD'))) is null then
+        execute format('create table content.%I partition of content.%I for values from (%L) to (%L)',
+                       kind || to_char(d, '_YYYYMMDD'), kind, d, d + 1);
+        execute format('alter table content.%I alter column body set storage external',
+                       kind || to_char(d, '_YYYYMMDD'));
+        made := made + 1;
+      end if;
+    end loop;
+  end loop;
+  return made;
+end $$;
+
+-- ------------------------------------------------------------------------------------------------------- append --
+
+create function log.append(
+  now timestamptz,
+  -- the partitions touched, ascending: how many events each gets, and under which epoch (null: any)
+  h_partition smallint[], h_events int[], h_epoch bigint[],
+  -- the events: `slot` is the index of its partition above, `nth` its place among that partition's events here
+  e_slot int[], e_nth int[], e_stream text[], e_endpoint text[], e_version int[], e_type text[], e_schema smallint[],
+  e_actor text[], e_request text[], e_body bytea[],
+  -- messages accepted, with their payloads
+  m_partition smallint[], m_application text[], m_id text[], m_event_type text[], m_channels text[],
+  m_event_id text[], m_digest text[], m_deliveries int[], m_payload bytea[],
+  -- deliveries born, due now
+  b_partition smallint[], b_message text[], b_endpoint text[],
+  -- deliveries delivered, at the version they had
+  d_partition smallint[], d_message text[], d_endpoint text[], d_version int[],
+  -- deliveries moved otherwise: the version they had, and their new state
+  u_partition smallint[], u_message text[], u_endpoint text[], u_version int[],
+  u_state text[], u_attempts smallint[], u_next_at timestamptz[], u_new_version int[], u_reason text[],
+  -- response bodies, by index into the events
+  r_event int[], r_body bytea[],
+  -- configuration: new rows as JSON {table: [rows]}, each with the version it had as `was` (0: new)
+  config json,
+  s_partition smallint[], s_owner text[], s_id text[], s_sealed bytea[]
+) returns bigint[] language plpgsql as $$
+-- Appends events and writes the states they lead to; answers the position before the first new one, a partition.
+-- HK001: an epoch is over (the partition has another owner). HK002: a state has moved on since it was read.
+declare
+  base bigint[] := '{}'; before bigint; hit int;
+begin
+  for i in 1 .. cardinality(h_partition) loop
+    update log.head h set seq = h.seq + h_events[i]
+      where h.partition = h_partition[i] and (h_epoch[i] is null or h.epoch = h_epoch[i])
+      returning h.seq - h_events[i] into before;
+    if not found then
+      raise exception 'partition % is not owned under epoch %', h_partition[i], h_epoch[i] using errcode = 'HK001';
+    end if;
+    base := base || before;
+  end loop;
+
+  insert into log.event (partition, seq, at, stream, endpoint, version, type, schema, actor, request, body)
+    select h_partition[e.slot], base[e.slot] + e.nth, now, e.stream, e.endpoint, e.version, e.type, e.schema,
+           e.actor, e.request, e.body
+    from unnest(e_slot, e_nth, e_stream, e_endpoint, e_version, e_type, e_schema, e_actor, e_request, e_body)
+      e(slot, nth, stream, endpoint, version, type, schema, actor, request, body);
+
+  if cardinality(m_id) > 0 then
+    insert into state.message
+        (partition, application, id, event_type, channels, event_id, digest, size, deliveries, accepted_at)
+      select m.partition, m.application, m.id, m.event_type, m.channels::text[], m.event_id, m.digest,
+             octet_length(m.payload), m.deliveries, now
+      from unnest(m_partition, m_application, m_id, m_event_type, m_channels, m_event_id, m_digest, m_deliveries,
+                  m_payload)
+        m(partition, application, id, event_type, channels, event_id, digest, deliveries, payload);
+    insert into content.payload (day, partition, message, body)
+      select (now at time zone 'UTC')::date, m.partition, m.id, m.payload
+      from unnest(m_partition, m_id, m_payload) m(partition, id, payload);
+  end if;
+
+  if cardinality(b_message) > 0 then
+    insert into state.delivery (partition, message, endpoint, accepted_at, next_at, state, attempts, version)
+      select b.partition, b.message, b.endpoint, now, now, 'pending', 0, 1
+      from unnest(b_partition, b_message, b_endpoint) b(partition, message, endpoint);
+  end if;
+
+  if cardinality(d_message) > 0 then
+    delete from state.delivery s
+      using unnest(d_partition, d_message, d_endpoint, d_version) d(partition, message, endpoint, version)
+      where s.partition = d.partition and s.message = d.message and s.endpoint = d.endpoint
+        and s.version = d.version;
+    get diagnostics hit = row_count;
+    if hit <> cardinality(d_message) then
+      raise exception 'a delivery has moved on' using errcode = 'HK002';
+    end if;
+  end if;
+
+  if cardinality(u_message) > 0 then
+    update state.delivery s
+      set state = u.state, attempts = u.attempts, next_at = u.next_at, version = u.new_version, reason = u.reason
+      from unnest(u_partition, u_message, u_endpoint, u_version, u_state, u_attempts, u_next_at, u_new_version,
+                  u_reason)
+        u(partition, message, endpoint, version, state, attempts, next_at, new_version, reason)
+      where s.partition = u.partition and s.message = u.message and s.endpoint = u.endpoint
+        and s.version = u.version;
+    get diagnostics hit = row_count;
+    if hit <> cardinality(u_message) then
+      raise exception 'a delivery has moved on' using errcode = 'HK002';
+    end if;
+  end if;
+
+  if cardinality(r_event) > 0 then
+    insert into content.response (day, partition, seq, body)
+      select (now at time zone 'UTC')::date, h_partition[e_slot[r.event]], base[e_slot[r.event]] + e_nth[r.event], r.body
+      from unnest(r_event, r_body) r(event, body);
+  end if;
+
+  if config is not null then
+    perform log.configure(config);
+  end if;
+  if cardinality(s_id) > 0 then
+    insert into content.secret (partition, owner, id, sealed, created_at)
+      select s.partition, s.owner, s.id, s.sealed, now
+      from unnest(s_partition, s_owner, s_id, s_sealed) s(partition, owner, id, sealed);
+  end if;
+  return base;
+end $$;
+
+create function log.configure(config json) returns void language plpgsql as $$
+-- The rare part of an append: rows of the config tables, replaced at the version they had.
+declare
+  kind text; entry json; hit int;
+begin
+  for kind, entry in select c.key, r.value from json_each(config) c, json_array_elements(c.value) r loop
+    if (entry ->> 'was')::int = 0 then
+      execute format('insert into state.%I select * from json_populate_record(null::state.%I, $1)', kind, kind)
+        using entry;
+    else
+      execute format('delete from state.%I where partition = $1 and id = $2 and version = $3', kind)
+        using (entry ->> 'partition')::smallint, entry ->> 'id', (entry ->> 'was')::int;
+      get diagnostics hit = row_count;
+      if hit <> 1 then
+        raise exception '% % has moved on', kind, entry ->> 'id' using errcode = 'HK002';
+      end if;
+      execute format('insert into state.%I select * from json_populate_record(null::state.%I, $1)', kind, kind)
+        using entry;
+    end if;
+  end loop;
+end $$;

@@ -1,0 +1,224 @@
+"""Everything that can be set, in one frozen object; the one reader of the environment.
+
+Values come from the environment, then from `.env` in the working folder, then (secrets, with the embedded database
+only) from the data home. All are checked at once, and all that is wrong is said at once.
+"""
+
+import base64
+import binascii
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from daemon.sealing import KEY_BYTES
+from events.breaker import BreakerPolicy
+from events.decide import Rules
+from events.retry import DELAYS_S, RetryPolicy
+
+SECRETS_FILE: Final = "secrets.env"
+SECRET_KEY_BYTES_MIN: Final = 32
+ADMIN_ID_CHARS_MIN: Final = 16
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+_LIST: Final = re.compile(r"[\s,]+")
+
+
+class BadSettings(Exception):
+    """What is wrong with the settings, one line each: variable, and what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+Network = IPv4Network | IPv6Network
+Seconds = Annotated[float, Field(ge=0, le=30 * 86400)]
+
+
+class Settings(BaseModel):
+    """Every variable is the field's name in capitals; `.env.example` lists them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
+    hookd_home: Path | None = Field(None, description="Where the embedded database and generated secrets lie.")
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 15 or newer to use instead of the embedded one: postgresql://user:pw@host/db."
+    )
+    partitions: int = Field(16, ge=1, le=1024, description="Partitions of the log; fixed once the database is made.")
+
+    secret_key: SecretStr = Field(SecretStr(""), description="Signs and checks JWTs (HS256): 32 characters or more.")
+    admin_ids: tuple[SecretStr, ...] = Field(
+        (), description="Values the admin-id header may have, comma-separated, so that they can rotate."
+    )
+    sealing_keys: tuple[SecretStr, ...] = Field(
+        (), description="Base64 of 32 bytes each, comma-separated: the first seals secrets at rest, all open them."
+    )
+
+    trigger_batch_size: int = Field(10, ge=1, le=1000, description="Attempts at once to one endpoint.")
+    max_in_flight: int = Field(1000, ge=1, le=50_000, description="Attempts at once in the whole process.")
+    attempt_timeout_s: Seconds = Field(15.0, gt=0, description="How long one attempt may take in all.")
+    connect_timeout_s: Seconds = Field(5.0, gt=0, description="How long connecting may take, TLS included.")
+    allow_networks: tuple[Network, ...] = Field(
+        (), description="Private networks that endpoints may lie in, as CIDR, comma-separated."
+    )
+    ca_file: Path | None = Field(None, description="Certificates to trust beside the system's, as PEM.")
+
+    retry_delays_s: tuple[Seconds, ...] = Field(
+        DELAYS_S, max_length=50, description="Longest wait before each further attempt, comma-separated."
+    )
+    retry_attempts_max: int | None = Field(
+        None, ge=1, le=100, description="Attempts a delivery gets at most; unset: one more than there are delays."
+    )
+    retry_jitter: float = Field(
+        1.0, ge=0, le=1, description="1 spreads each wait over 0..delay, 0 waits the whole delay."
+    )
+    retry_after_max_s: Seconds = Field(36000.0, description="Longest Retry-After that is heeded.")
+    breaker_failures_max: int = Field(
+        10, ge=1, le=10_000, description="Failures in a row after which an endpoint is left alone for a while."
+    )
+    disable_after_s: Seconds = Field(5 * 86400.0, description="An endpoint that has failed for so long is disabled.")
+
+    payload_cache_bytes: int = Field(
+        64 << 20, ge=1 << 20, description="Memory for payloads that are about to be delivered."
+    )
+    stop_grace_s: Seconds = Field(20.0, description="How long a stop waits for attempts under way.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: console on a terminal, JSON elsewhere."
+    )
+
+    @field_validator("admin_ids", "sealing_keys", "allow_networks", "retry_delays_s", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, _LIST.split(value))) if isinstance(value, str) else value
+
+    @property
+    def embedded(self) -> bool:
+        """Whether hookd brings its own PostgreSQL."""
+        return self.database_url is None
+
+    @property
+    def rules(self) -> Rules:
+        """The rules as these settings make them."""
+        return Rules(
+            retry=RetryPolicy(
+                delays_s=self.retry_delays_s,
+                attempts_max=self.retry_attempts_max,
+                jitter=self.retry_jitter,
+                retry_after_max_s=self.retry_after_max_s,
+            ),
+            breaker=BreakerPolicy(failures_max=self.breaker_failures_max, disable_after_s=self.disable_after_s),
+        )
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """What endpoints may lie in. On the embedded database, a newcomer's own machine is allowed too."""
+        if self.embedded and not self.allow_networks:
+            return tuple(ip_network(each) for each in LOOPBACK)
+        return self.allow_networks
+
+    @property
+    def sealing_key_bytes(self) -> list[bytes]:
+        """The sealing keys, decoded."""
+        return [base64.b64decode(key.get_secret_value()) for key in self.sealing_keys]
+
+    @property
+    def admin_id_values(self) -> tuple[str, ...]:
+        """The admin ids in clear: for the check of a header, never for a log."""
+        return tuple(each.get_secret_value() for each in self.admin_ids)
+
+
+VARIABLES: Final = {name.upper(): field for name, field in Settings.model_fields.items()}
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    *,
+    folder: Path | None = None,
+    default_home: Callable[[str | None], Path],
+    **given: Any,
+) -> Settings:
+    """Read the settings; `given` (options of a command) win over the environment. BadSettings.
+
+    With the embedded database, secrets that are nowhere set are generated once and kept in the data home (0600).
+    """
+    environ = os.environ if environ is None else environ
+    values = _collect(environ, folder or Path.cwd())
+    values |= {name: value for name, value in given.items() if value is not None}
+    home = Path(values.get("hookd_home") or default_home(environ.get("XDG_DATA_HOME"))).expanduser()
+    values["hookd_home"] = home
+    generated = {} if values.get("database_url") else _kept_secrets(home)
+    settings = _check(generated | values)
+    if problems := _weak_secrets(settings):
+        raise BadSettings(problems)
+    return settings
+
+
+def generate_secrets(home: Path) -> None:
+    """Write a file of strong secrets into the data home, unless there is one."""
+    path = home / SECRETS_FILE
+    if path.exists():
+        return
+    lines = (
+        "# Made by hookd on its first start. Keep it: without SEALING_KEYS no stored secret opens again.",
+        f"SECRET_KEY={secrets.token_urlsafe(48)}",
+        f"ADMIN_IDS={secrets.token_urlsafe(24)}",
+        f"SEALING_KEYS={base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}",
+    )
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write("\n".join(lines) + "\n")
+    fresh.rename(path)
+
+
+def _collect(environ: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    dotenv = {name: value for name, value in dotenv_values(folder / ".env").items() if value is not None}
+    if unknown := sorted(dotenv.keys() - VARIABLES.keys()):
+        raise BadSettings([f"{name}: .env sets it, but hookd knows no such variable" for name in unknown])
+    merged = dotenv | {name: environ[name] for name in VARIABLES if name in environ}
+    return {name.lower(): value for name, value in merged.items() if value != ""}
+
+
+def _kept_secrets(home: Path) -> dict[str, Any]:
+    generate_secrets(home)
+    kept = dotenv_values(home / SECRETS_FILE)
+    return {name.lower(): value for name, value in kept.items() if name in VARIABLES}
+
+
+def _check(values: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        problems = [
+            f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}"
+            for each in error.errors(include_url=False, include_input=False)
+        ]
+        raise BadSettings(problems) from None
+
+
+def _weak_secrets(settings: Settings) -> list[str]:
+    problems = []
+    if len(settings.secret_key.get_secret_value().encode()) < SECRET_KEY_BYTES_MIN:
+        problems.append(f"SECRET_KEY: set it to {SECRET_KEY_BYTES_MIN} random characters or more")
+    short = [each for each in settings.admin_id_values if len(each) < ADMIN_ID_CHARS_MIN]
+    if short or not settings.admin_ids:
+        problems.append(f"ADMIN_IDS: set one id or more, each of {ADMIN_ID_CHARS_MIN} random characters or more")
+    if not settings.sealing_keys or not all(map(_is_key, settings.sealing_keys)):
+        problems.append(f"SEALING_KEYS: set one or more, each the base64 of {KEY_BYTES} random bytes")
+    return problems
+
+
+def _is_key(key: SecretStr) -> bool:
+    try:
+        return len(base64.b64decode(key.get_secret_value(), validate=True)) == KEY_BYTES
+    except binascii.Error:
+        return False

@@ -1,0 +1,61 @@
+"""How the daemon is doing, by progress and not by pulse: what waits, since when, and whether the loop keeps up."""
+
+import asyncio
+from typing import Final
+
+from daemon.clock import Clock
+from daemon.dispatcher import Dispatcher
+from daemon.recorder import Recorder
+
+LAG_PERIOD_S: Final = 0.5
+LAG_KEPT: Final = 20  # samples: the last ten seconds
+
+
+class Vitals:
+    """Read by /readyz and /metrics."""
+
+    def __init__(self, recorder: Recorder, dispatcher: Dispatcher, clock: Clock) -> None:
+        self._recorder = recorder
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._lags = [0.0]
+        self.stopping = False
+
+    async def watch(self) -> None:
+        """Measure how late the loop wakes who sleeps, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await asyncio.sleep(LAG_PERIOD_S)
+            self._lags = [*self._lags[-LAG_KEPT + 1 :], max(0.0, loop.time() - began - LAG_PERIOD_S)]
+
+    @property
+    def database_ok(self) -> bool:
+        """Whether the last word of the database was a good one."""
+        return self._recorder.available
+
+    @property
+    def oldest_due_s(self) -> float | None:
+        """Age of the delivery that has waited longest for its turn, in seconds."""
+        oldest = self._dispatcher.oldest_due()
+        return None if oldest is None else (self._clock.now() - oldest).total_seconds()
+
+    @property
+    def loop_lag_s(self) -> float:
+        """The worst delay of the event loop lately, in seconds."""
+        return max(self._lags)
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts under way."""
+        return self._dispatcher.in_flight
+
+    @property
+    def queue(self) -> int:
+        """Commands waiting to be recorded."""
+        return len(self._recorder)
+
+    @property
+    def owned_partitions(self) -> int:
+        """Partitions this process delivers for."""
+        return len(self._recorder.epochs)
