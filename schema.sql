@@ -222,107 +222,100 @@ end $$;
 
 -- ------------------------------------------------------------------------------------------------------- append --
 
+-- The rows of an append. `slot` is the index of an event's partition in the append's heads, `nth` its place among
+-- that partition's new events; `was` is the version a row had when it was read.
+create type log.new_head      as (partition smallint, events int, epoch bigint);
+create type log.new_event     as (slot int, nth int, stream text, endpoint text, version int, type text,
+                                  schema smallint, actor text, request text, body bytea);
+create type log.new_message   as (partition smallint, application text, id text, event_type text, channels text[],
+                                  event_id text, digest text, deliveries int, payload bytea);
+create type log.new_delivery  as (partition smallint, message text, endpoint text);
+create type log.done_delivery as (partition smallint, message text, endpoint text, was int);
+create type log.moved_delivery as (partition smallint, message text, endpoint text, was int, state text,
+                                  attempts smallint, next_at timestamptz, version int, reason text);
+create type log.new_response  as (event int, body bytea);
+create type log.new_secret    as (partition smallint, owner text, id text, sealed bytea);
+
 create function log.append(
-  now timestamptz,
-  -- the partitions touched, ascending: how many events each gets, and under which epoch (null: any)
-  h_partition smallint[], h_events int[], h_epoch bigint[],
-  -- the events: `slot` is the index of its partition above, `nth` its place among that partition's events here
-  e_slot int[], e_nth int[], e_stream text[], e_endpoint text[], e_version int[], e_type text[], e_schema smallint[],
-  e_actor text[], e_request text[], e_body bytea[],
-  -- messages accepted, with their payloads
-  m_partition smallint[], m_application text[], m_id text[], m_event_type text[], m_channels text[],
-  m_event_id text[], m_digest text[], m_deliveries int[], m_payload bytea[],
-  -- deliveries born, due now
-  b_partition smallint[], b_message text[], b_endpoint text[],
-  -- deliveries delivered, at the version they had
-  d_partition smallint[], d_message text[], d_endpoint text[], d_version int[],
-  -- deliveries moved otherwise: the version they had, and their new state
-  u_partition smallint[], u_message text[], u_endpoint text[], u_version int[],
-  u_state text[], u_attempts smallint[], u_next_at timestamptz[], u_new_version int[], u_reason text[],
-  -- response bodies, by index into the events
-  r_event int[], r_body bytea[],
-  -- configuration: new rows as JSON {table: [rows]}, each with the version it had as `was` (0: new)
-  config json,
-  s_partition smallint[], s_owner text[], s_id text[], s_sealed bytea[]
+  now       timestamptz,
+  heads     log.new_head[],        -- the partitions touched, ascending; an epoch of null accepts any owner
+  events    log.new_event[],
+  messages  log.new_message[],     -- accepted, with their payloads
+  born      log.new_delivery[],    -- due now
+  delivered log.done_delivery[],   -- their rows go
+  moved     log.moved_delivery[],
+  responses log.new_response[],    -- by index into events
+  config    json,                  -- {table: [row]}: rows of the config tables, each with the version it had as `was`
+  secrets   log.new_secret[]
 ) returns bigint[] language plpgsql as $$
--- Appends events and writes the states they lead to; answers the position before the first new one, a partition.
+-- Appends events and writes the states they lead to; answers the position before the first new one, a head.
 -- HK001: an epoch is over (the partition has another owner). HK002: a state has moved on since it was read.
 declare
-  base bigint[] := '{}'; before bigint; hit int;
+  base bigint[] := '{}'; head log.new_head; before bigint; hit int;
 begin
-  for i in 1 .. cardinality(h_partition) loop
-    update log.head h set seq = h.seq + h_events[i]
-      where h.partition = h_partition[i] and (h_epoch[i] is null or h.epoch = h_epoch[i])
-      returning h.seq - h_events[i] into before;
+  foreach head in array heads loop
+    update log.head h set seq = h.seq + head.events
+      where h.partition = head.partition and (head.epoch is null or h.epoch = head.epoch)
+      returning h.seq - head.events into before;
     if not found then
-      raise exception 'partition % is not owned under epoch %', h_partition[i], h_epoch[i] using errcode = 'HK001';
+      raise exception 'partition % is not owned under epoch %', head.partition, head.epoch using errcode = 'HK001';
     end if;
     base := base || before;
   end loop;
 
   insert into log.event (partition, seq, at, stream, endpoint, version, type, schema, actor, request, body)
-    select h_partition[e.slot], base[e.slot] + e.nth, now, e.stream, e.endpoint, e.version, e.type, e.schema,
+    select heads[e.slot].partition, base[e.slot] + e.nth, now, e.stream, e.endpoint, e.version, e.type, e.schema,
            e.actor, e.request, e.body
-    from unnest(e_slot, e_nth, e_stream, e_endpoint, e_version, e_type, e_schema, e_actor, e_request, e_body)
-      e(slot, nth, stream, endpoint, version, type, schema, actor, request, body);
+    from unnest(events) e;
 
-  if cardinality(m_id) > 0 then
+  if cardinality(messages) > 0 then
     insert into state.message
         (partition, application, id, event_type, channels, event_id, digest, size, deliveries, accepted_at)
-      select m.partition, m.application, m.id, m.event_type, m.channels::text[], m.event_id, m.digest,
+      select m.partition, m.application, m.id, m.event_type, m.channels, m.event_id, m.digest,
              octet_length(m.payload), m.deliveries, now
-      from unnest(m_partition, m_application, m_id, m_event_type, m_channels, m_event_id, m_digest, m_deliveries,
-                  m_payload)
-        m(partition, application, id, event_type, channels, event_id, digest, deliveries, payload);
+      from unnest(messages) m;
     insert into content.payload (day, partition, message, body)
-      select (now at time zone 'UTC')::date, m.partition, m.id, m.payload
-      from unnest(m_partition, m_id, m_payload) m(partition, id, payload);
+      select (now at time zone 'UTC')::date, m.partition, m.id, m.payload from unnest(messages) m;
   end if;
 
-  if cardinality(b_message) > 0 then
+  if cardinality(born) > 0 then
     insert into state.delivery (partition, message, endpoint, accepted_at, next_at, state, attempts, version)
-      select b.partition, b.message, b.endpoint, now, now, 'pending', 0, 1
-      from unnest(b_partition, b_message, b_endpoint) b(partition, message, endpoint);
+      select b.partition, b.message, b.endpoint, now, now, 'pending', 0, 1 from unnest(born) b;
   end if;
 
-  if cardinality(d_message) > 0 then
-    delete from state.delivery s
-      using unnest(d_partition, d_message, d_endpoint, d_version) d(partition, message, endpoint, version)
-      where s.partition = d.partition and s.message = d.message and s.endpoint = d.endpoint
-        and s.version = d.version;
+  if cardinality(delivered) > 0 then
+    delete from state.delivery s using unnest(delivered) d
+      where s.partition = d.partition and s.message = d.message and s.endpoint = d.endpoint and s.version = d.was;
     get diagnostics hit = row_count;
-    if hit <> cardinality(d_message) then
+    if hit <> cardinality(delivered) then
       raise exception 'a delivery has moved on' using errcode = 'HK002';
     end if;
   end if;
 
-  if cardinality(u_message) > 0 then
+  if cardinality(moved) > 0 then
     update state.delivery s
-      set state = u.state, attempts = u.attempts, next_at = u.next_at, version = u.new_version, reason = u.reason
-      from unnest(u_partition, u_message, u_endpoint, u_version, u_state, u_attempts, u_next_at, u_new_version,
-                  u_reason)
-        u(partition, message, endpoint, version, state, attempts, next_at, new_version, reason)
-      where s.partition = u.partition and s.message = u.message and s.endpoint = u.endpoint
-        and s.version = u.version;
+      set state = m.state, attempts = m.attempts, next_at = m.next_at, version = m.version, reason = m.reason
+      from unnest(moved) m
+      where s.partition = m.partition and s.message = m.message and s.endpoint = m.endpoint and s.version = m.was;
     get diagnostics hit = row_count;
-    if hit <> cardinality(u_message) then
+    if hit <> cardinality(moved) then
       raise exception 'a delivery has moved on' using errcode = 'HK002';
     end if;
   end if;
 
-  if cardinality(r_event) > 0 then
+  if cardinality(responses) > 0 then
     insert into content.response (day, partition, seq, body)
-      select (now at time zone 'UTC')::date, h_partition[e_slot[r.event]], base[e_slot[r.event]] + e_nth[r.event], r.body
-      from unnest(r_event, r_body) r(event, body);
+      select (now at time zone 'UTC')::date, heads[events[r.event].slot].partition,
+             base[events[r.event].slot] + events[r.event].nth, r.body
+      from unnest(responses) r;
   end if;
 
   if config is not null then
     perform log.configure(config);
   end if;
-  if cardinality(s_id) > 0 then
+  if cardinality(secrets) > 0 then
     insert into content.secret (partition, owner, id, sealed, created_at)
-      select s.partition, s.owner, s.id, s.sealed, now
-      from unnest(s_partition, s_owner, s_id, s_sealed) s(partition, owner, id, sealed);
+      select s.partition, s.owner, s.id, s.sealed, now from unnest(secrets) s;
   end if;
   return base;
 end $$;

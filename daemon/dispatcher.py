@@ -91,6 +91,7 @@ class Dispatcher:
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
         self._turning = False
+        self._stirred: set[Target] = set()  # by the events of the batch at hand
         self._throttles: dict[str, Throttle] = {}  # of applications
         self.positions: dict[int, int] = {}  # partition → the last event seen
         self.behind: set[int] = set()  # partitions whose events are to be read again from `positions` on
@@ -122,17 +123,17 @@ class Dispatcher:
                 self._fall_behind(partition)
                 continue
             self.take_in(recorded)
-        self._schedule()
+        self.attend_stirred()
 
     def take_in(self, recorded: Recorded) -> None:
-        """One event, the next of its partition."""
+        """One event, the next of its partition. Whom it stirs is attended to by `attend_stirred`, once a batch."""
         self.positions[recorded.partition] = recorded.seq
         event = recorded.event
         if isinstance(event, MessageAccepted):
             for delivery in born(recorded, event, recorded.at)[1]:
                 if (target := self._target(delivery.endpoint)) is not None:
                     target.lane.offer(delivery)
-                    self.attend(target)
+                    self._stirred.add(target)
                 else:  # deleted in the same moment
                     self.on_orphans(delivery.partition, delivery.endpoint)
         elif recorded.endpoint is not None:
@@ -146,8 +147,8 @@ class Dispatcher:
             return
         event = recorded.event
         next_at = event.next_at if isinstance(event, AttemptFailed | AttemptAbandoned) else None
-        target.lane.settle(recorded.stream, next_at)
-        self.attend(target)
+        target.lane.settle(recorded.stream, recorded.version, next_at)
+        self._stirred.add(target)
 
     def _reconfigure(self, recorded: Recorded) -> None:
         event, endpoint_id = recorded.event, recorded.stream
@@ -167,7 +168,14 @@ class Dispatcher:
         if isinstance(event, BreakerOpened | BreakerClosed):
             target.ramp()
             log.info("breaker_opened" if isinstance(event, BreakerOpened) else "breaker_closed", endpoint=endpoint_id)
-        self.attend(target)
+        self._stirred.add(target)
+
+    def attend_stirred(self) -> None:
+        """Give those their turn for whom the events just taken in changed something."""
+        now = self._clock.now()
+        for target in self._stirred:
+            self.attend(target, now)
+        self._stirred.clear()
 
     def reread(self) -> None:
         """The database was away: what was committed meanwhile, if anything, is read from the log."""
@@ -189,7 +197,7 @@ class Dispatcher:
         target = self._target(endpoint.id)
         assert target is not None
         if due_at is None:
-            target.lane.more = True
+            target.lane.look()
         else:
             target.lane.wake_at = due_at
         self.attend(target)
@@ -233,12 +241,12 @@ class Dispatcher:
             target = self._targets[endpoint_id] = Target(endpoint, self._batch_size)
         return target
 
-    def attend(self, target: Target) -> None:
+    def attend(self, target: Target, now: datetime | None = None) -> None:
         """Something changed for this target: queue it now, or call it up when it is time."""
         target.touched = True
         if target.queued or self.stopped:
             return
-        now = self._clock.now()
+        now = now or self._clock.now()
         moment = target.attention_at(now)
         if moment is None:
             return
@@ -280,7 +288,7 @@ class Dispatcher:
             if not self._start(target, now, timestamp):
                 return
         if target not in self.starving or len(target.lane):
-            self.attend(target)
+            self.attend(target, now)
 
     def _start(self, target: Target, now: datetime, timestamp: int) -> bool:
         delivery = target.lane.head()
@@ -371,13 +379,16 @@ class Dispatcher:
         """Nothing was recorded of this: let the delivery go, and look into the table again after a pause."""
         target = self._targets.get(command.delivery.endpoint)
         if target is not None:
-            target.lane.settle(command.delivery.message, None)
+            target.lane.settle(command.delivery.message, command.delivery.version + 1, None)
             self.look_again(target, IGNORED_PAUSE_S)
 
     def look_again(self, target: Target, pause_s: float) -> None:
         """Something is wrong that may pass: have the target look into the table after a pause."""
-        target.lane.more = True
-        self._loop.call_later(pause_s, self.attend, target)
+        self._loop.call_later(pause_s, self._look, target)
+
+    def _look(self, target: Target) -> None:
+        target.lane.look()
+        self.attend(target)
 
     async def drain(self, grace_s: float) -> int:
         """Start nothing more and wait for what is out; answers how many attempts were still out in the end."""

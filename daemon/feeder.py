@@ -108,7 +108,7 @@ class Feeder:
         good.sort(key=lambda each: each.id != target.endpoint.secret)
         try:
             signers = [signing.signer(self._sealer.open(each.sealed, each.owner).decode()) for each in good]
-        except SealBroken:
+        except (SealBroken, ValueError):  # ValueError: what was sealed is no key
             log.exception("secret_not_opened", endpoint=target.endpoint.id)
             return None
         return signers or None
@@ -124,8 +124,9 @@ class Feeder:
         payloads = await self._log.payloads(
             (each.accepted_at.date(), each.partition, each.message) for each in wanted.values()
         )
-        for message, payload in payloads.items():
-            self._payloads.put(message, payload)
+        for message in reversed(wanted):  # the first to go are put last: a small cache drops the others
+            if message in payloads:
+                self._payloads.put(message, payloads[message])
         for target in targets:
             self._expire(target, wanted.keys() - payloads.keys())
 
@@ -159,12 +160,21 @@ class Feeder:
             page = await self._log.read(partition, dispatcher.positions[partition], PAGE)
             for recorded in page:
                 dispatcher.take_in(recorded)
-            if len(page) < PAGE:
-                dispatcher.behind.discard(partition)
-                heads = await self._log.heads()
-                if heads[partition] <= dispatcher.positions[partition]:
-                    return
-                dispatcher.behind.add(partition)
+            dispatcher.attend_stirred()
+            if len(page) < PAGE and await self._caught_up(partition):
+                return
+
+    async def _caught_up(self, partition: int) -> bool:
+        dispatcher = self._dispatcher
+        dispatcher.behind.discard(partition)
+        try:
+            heads = await self._log.heads()
+        except BaseException:
+            dispatcher.behind.add(partition)
+            raise
+        if heads[partition] > dispatcher.positions[partition]:
+            dispatcher.behind.add(partition)
+        return partition not in dispatcher.behind
 
     # --- cancelling
 
@@ -179,13 +189,14 @@ class Feeder:
             if not self._orphans:
                 self._orphaned.clear()
                 await self._orphaned.wait()
-            partition, endpoint = next(iter(self._orphans))
+            partition, endpoint = orphan = self._orphans.pop()
             try:
                 await self._cancel(partition, endpoint)
-            except Unavailable:
+            except BaseException as error:
+                self._orphans.add(orphan)
+                if not isinstance(error, Unavailable):
+                    raise
                 await asyncio.sleep(RETRY_S)
-            else:
-                self._orphans.discard((partition, endpoint))
 
     async def _cancel(self, partition: int, endpoint: str) -> None:
         while True:

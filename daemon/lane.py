@@ -23,7 +23,7 @@ class Lane:
         self.more = more  # the table may hold due deliveries that are not here
         self.wake_at: datetime | None = None  # when the soonest of the others is due, as far as known
         self._ready: deque[Delivery] = deque()
-        self._held: set[str] = set()  # messages: ready, out, or on the way into the log
+        self._held: dict[str, int] = {}  # message → version: ready, out, or on the way into the log
         self._reading = False
         self._missed = False
         self._settled: set[str] = set()  # messages settled while a read was under way
@@ -43,12 +43,14 @@ class Lane:
 
     def offer(self, delivery: Delivery) -> None:
         """A delivery was born. Kept if there is room and nothing older waits in the table."""
+        if delivery.message in self._held:
+            return  # its row was read before its birth was heard of
         if self._reading:
             self._missed = True  # the read may or may not see it: read once more
         elif self.more or len(self._held) >= self.capacity:
             self.more = True
         else:
-            self._held.add(delivery.message)
+            self._held[delivery.message] = delivery.version
             self._ready.append(delivery)
 
     def take(self) -> Delivery:
@@ -59,13 +61,22 @@ class Lane:
         """The next `count`, left where they are."""
         return [self._ready[n] for n in range(min(count, len(self._ready)))]
 
-    def settle(self, message: str, next_at: datetime | None) -> None:
-        """What became of a delivery is in the log; `next_at` says when it is due again, if it is."""
-        self._held.discard(message)
+    def settle(self, message: str, version: int, next_at: datetime | None) -> None:
+        """A delivery reached `version`, and the log has it; `next_at` says when it is due again, if it is."""
+        if self._held.get(message, 0) >= version:
+            return  # heard late: what is held has come after it
+        self._held.pop(message, None)
         if self._reading:
             self._settled.add(message)
         if next_at is not None and (self.wake_at is None or next_at < self.wake_at):
             self.wake_at = next_at
+
+    def look(self) -> None:
+        """The table may hold due deliveries that nothing here tells of."""
+        if self._reading:
+            self._missed = True
+        else:
+            self.more = True
 
     def pull(self, message: str) -> None:
         """The delivery is not to go after all. It stays held until what became of it is in the log."""
@@ -99,7 +110,7 @@ class Lane:
             if len(self._held) >= self.capacity:
                 self.more = True
                 break
-            self._held.add(row.message)
+            self._held[row.message] = row.version
             self._ready.append(row)
         else:
             self.more = self.more or len(rows) >= asked

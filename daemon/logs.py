@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, Final, TextIO
 
@@ -28,13 +29,18 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
     renderers: list[Any] = (
         [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if pretty
-        else [structlog.processors.dict_tracebacks, redact, structlog.processors.JSONRenderer()]
+        else [structlog.processors.JSONRenderer()]
+    )
+    # Tracebacks become text or fields before they are redacted, and never show the values of variables.
+    tracebacks = structlog.processors.ExceptionRenderer(
+        _traceback if pretty else structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
+            tracebacks,
             redact,
             *renderers,
         ],
@@ -51,14 +57,20 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
     return event
 
 
+def _traceback(info: Any) -> str:
+    return "".join(traceback.format_exception(*info)).rstrip()
+
+
 def _redacted(value: Any) -> Any:
     match value:
+        case None | bool() | int() | float():
+            return value
         case str():
             return _SECRET_VALUE.sub(HIDDEN, value)
         case bytes():
             return f"<{len(value)} bytes>"
         case dict():
             return {key: HIDDEN if _SECRET_NAME.search(str(key)) else _redacted(each) for key, each in value.items()}
-        case list() | tuple():
+        case list() | tuple() | set() | frozenset():
             return [_redacted(each) for each in value]
-    return value
+    return _SECRET_VALUE.sub(HIDDEN, str(value) if isinstance(value, Exception) else repr(value))

@@ -18,7 +18,10 @@ class Payloads:
 
     def get(self, message: str) -> bytes | None:
         """The payload, if it is here."""
-        return self._kept.get(message)
+        payload = self._kept.get(message)
+        if payload is not None:
+            self._kept.move_to_end(message)
+        return payload
 
     def put(self, message: str, payload: bytes) -> None:
         """Keep it for a while."""

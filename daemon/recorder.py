@@ -17,6 +17,7 @@ import structlog
 from daemon.clock import Clock
 from events.admin import CreateAdmin
 from events.append import Append
+from events.breaker import FailureRow
 from events.catalogue import MessageAccepted
 from events.decide import Command, Facts, Rules, decide
 from events.delivery import Delivery, EndDelivery, RecordAttempt, evolve
@@ -65,6 +66,7 @@ class _Batch:
         self.answers: list[tuple[_Pending, Answer | Refusal]] = []
         self.left: list[_Pending] = []  # not decided: the batch was full
         self.changed: list[tuple[Entity | None, Entity]] = []
+        self.rows: dict[str, FailureRow | None] = {}  # endpoint → its failures in a row before this batch
         self.event_ids: set[tuple[str, str]] = set()  # (application, event id) that are taken
 
 
@@ -169,28 +171,29 @@ class Recorder:
                     self.on_ignored(each.command)
 
     async def _record(self, pending: list[_Pending]) -> None:
+        stale = False
         for _ in range(STALE_RETRIES_MAX):
             try:
+                if stale:
+                    pending = await self._reread(pending)
                 batch = await self._decide(pending)
+                events = await self._append(batch)
             except Unavailable as error:
-                return await self._wait_for_database(pending, error)
-            try:
-                events = await self._log.append(batch.append) if batch.append.caused else []
-            except Unavailable as error:
-                self._take_back(batch)
                 return await self._wait_for_database(pending, error)
             except Fenced:
-                self._take_back(batch)
                 pending = self._without_outcomes(pending)
             except Stale:
-                self._take_back(batch)
-                pending = await self._reread(pending)
-            except BaseException:
-                self._take_back(batch)
-                raise
+                stale = True
             else:
                 return self._publish(batch, events)
-        return self._fail(pending, Unavailable("states kept moving on; try again"))
+        raise Unavailable("states kept moving on; try again")
+
+    async def _append(self, batch: _Batch) -> list[Recorded]:
+        try:
+            return await self._log.append(batch.append) if batch.append.caused else []
+        except BaseException:
+            self._take_back(batch)
+            raise
 
     def _publish(self, batch: _Batch, events: list[Recorded]) -> None:
         self.available = True
@@ -199,9 +202,7 @@ class Recorder:
             self.appends += 1
             self.events += len(events)
             payloads = {message.id: payload for message, payload in batch.append.accepted}
-            committed = Committed(events, payloads)
-            for follower in self.followers:
-                follower(committed)
+            self._tell_followers(Committed(events, payloads))
         for pending, answer in batch.answers:
             if pending.answer is not None:
                 if not pending.answer.done():
@@ -209,11 +210,27 @@ class Recorder:
             elif not answer and isinstance(pending.command, RecordAttempt | EndDelivery):
                 self.on_ignored(pending.command)
 
+    def _tell_followers(self, committed: Committed) -> None:
+        """It is in the log, whatever a follower makes of it."""
+        for follower in self.followers:
+            try:
+                follower(committed)
+            except Exception:
+                log.exception("follower_failed")
+
     # --- deciding
 
     async def _decide(self, pending: list[_Pending]) -> _Batch:
         batch = _Batch(Append(self._clock.now()))
         batch.event_ids = await self._taken(pending)
+        try:
+            self._decide_each(batch, pending)
+        except BaseException:
+            self._take_back(batch)
+            raise
+        return batch
+
+    def _decide_each(self, batch: _Batch, pending: list[_Pending]) -> None:
         append = batch.append
         for nth, each in enumerate(pending):
             if len(append) >= BATCH_ROWS_MAX:
@@ -228,7 +245,6 @@ class Recorder:
             states = [self._fold(batch, each, fact) for fact in facts]
             self._attach(append, command, start)
             batch.answers.append((each, states))
-        return batch
 
     def _facts(self, batch: _Batch, command: Command) -> Facts | Refusal:
         append = batch.append
@@ -238,6 +254,7 @@ class Recorder:
             if moved is not None:
                 command = msgspec.structs.replace(command, delivery=moved[1])
             append.epochs[delivery.partition] = self.epochs.get(delivery.partition, -1)
+            batch.rows.setdefault(delivery.endpoint, self._world.rows.get(delivery.endpoint))
         elif isinstance(command, AcceptMessage) and command.event_id is not None:
             key = (command.application, command.event_id)
             if key in batch.event_ids:
@@ -271,7 +288,8 @@ class Recorder:
     def _attach(append: Append, command: Command, start: int) -> None:
         match command:
             case RecordAttempt() if command.outcome.body and len(append.caused) > start:
-                append.responses.append((start, command.outcome.body))
+                if append.caused[start].fact.endpoint is not None:  # else it only moved the breaker
+                    append.responses.append((start, command.outcome.body))
             case RegisterEndpoint():
                 partition = append.caused[start].fact.partition
                 append.secrets.append((partition, command.id, command.secret, command.sealed_secret))
@@ -292,9 +310,14 @@ class Recorder:
     def _take_back(self, batch: _Batch) -> None:
         for before, after in reversed(batch.changed):
             self._world.undo(before, after)
+        for endpoint, row in batch.rows.items():
+            if row is None:
+                self._world.rows.pop(endpoint, None)
+            else:
+                self._world.rows[endpoint] = row
 
     async def _reread(self, pending: list[_Pending]) -> list[_Pending]:
-        """Decide again on what is true now; an outcome whose delivery has no row any more is recorded already."""
+        """Decide again on what is true now; an outcome that was recorded already is let go."""
         self._world.replace(await self._log.load())
         outcomes = [each for each in pending if isinstance(each.command, RecordAttempt | EndDelivery)]
         rows = await self._log.deliveries(_key(each) for each in outcomes)
@@ -302,7 +325,7 @@ class Recorder:
         for each in pending:
             if isinstance(each.command, RecordAttempt | EndDelivery):
                 row = rows.get(_key(each))
-                if row is None:
+                if row is None or _was_recorded(each.command, row):
                     log.info("outcome_was_recorded", message=each.command.delivery.message)
                     self.on_ignored(each.command)
                     continue
@@ -352,6 +375,17 @@ def _payload_of(command: Command, message: str) -> bytes:
         return command.payload
     assert isinstance(command, AcceptTogether)
     return next(each.payload for each in command.messages if each.id == message)
+
+
+def _was_recorded(command: RecordAttempt | EndDelivery, row: Delivery) -> bool:
+    """Whether this attempt is in the log: it was committed, and only the database's word of it was lost.
+
+    Nothing but an attempt moves a pending delivery on, and no delivery has two attempts at once.
+    """
+    if isinstance(command, EndDelivery):
+        return False
+    seen = command.delivery
+    return row.attempts > seen.attempts or (row.next_at is not None and row.version > seen.version)
 
 
 def _key(pending: _Pending) -> tuple[int, str, str]:

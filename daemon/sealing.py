@@ -42,5 +42,5 @@ class Sealer:
         nonce = sealed[_NAME_BYTES : _NAME_BYTES + _NONCE_BYTES]
         try:
             return key.decrypt(nonce, sealed[_NAME_BYTES + _NONCE_BYTES :], owner.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise SealBroken(SealBroken.__doc__) from error

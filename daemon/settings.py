@@ -5,11 +5,10 @@ only) from the data home. All are checked at once, and all that is wrong is said
 """
 
 import base64
-import binascii
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -151,13 +150,15 @@ def load(
     With the embedded database, secrets that are nowhere set are generated once and kept in the data home (0600).
     """
     environ = os.environ if environ is None else environ
-    values = _collect(environ, folder or Path.cwd())
+    values, problems = _collect(environ, folder or Path.cwd())
     values |= {name: value for name, value in given.items() if value is not None}
     home = Path(values.get("hookd_home") or default_home(environ.get("XDG_DATA_HOME"))).expanduser()
     values["hookd_home"] = home
     generated = {} if values.get("database_url") else _kept_secrets(home)
-    settings = _check(generated | values)
-    if problems := _weak_secrets(settings):
+    settings, wrong = _check(generated | values)
+    problems += wrong.values()
+    problems += [problem for name, problem in _weak_secrets(settings) if name not in wrong]
+    if problems:
         raise BadSettings(problems)
     return settings
 
@@ -173,19 +174,21 @@ def generate_secrets(home: Path) -> None:
         f"ADMIN_IDS={secrets.token_urlsafe(24)}",
         f"SEALING_KEYS={base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}",
     )
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # As root the database runs as another account, which must be able to pass through; the file itself is closed.
+    home.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
     fresh = path.with_suffix(f".{os.getpid()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write("\n".join(lines) + "\n")
     fresh.rename(path)
 
 
-def _collect(environ: Mapping[str, str], folder: Path) -> dict[str, Any]:
+def _collect(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """What is set, by field, and what is wrong with the `.env` file."""
     dotenv = {name: value for name, value in dotenv_values(folder / ".env").items() if value is not None}
-    if unknown := sorted(dotenv.keys() - VARIABLES.keys()):
-        raise BadSettings([f"{name}: .env sets it, but hookd knows no such variable" for name in unknown])
-    merged = dotenv | {name: environ[name] for name in VARIABLES if name in environ}
-    return {name.lower(): value for name, value in merged.items() if value != ""}
+    unknown = sorted(dotenv.keys() - VARIABLES.keys())
+    problems = [f"{name}: .env sets it, but hookd knows no such variable" for name in unknown]
+    merged = dotenv | environ
+    return {name.lower(): merged[name] for name in VARIABLES if merged.get(name, "") != ""}, problems
 
 
 def _kept_secrets(home: Path) -> dict[str, Any]:
@@ -194,31 +197,31 @@ def _kept_secrets(home: Path) -> dict[str, Any]:
     return {name.lower(): value for name, value in kept.items() if name in VARIABLES}
 
 
-def _check(values: Mapping[str, Any]) -> Settings:
+def _check(values: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
+    """The settings, with defaults where a value is wrong, and by variable what is wrong with it."""
     try:
-        return Settings(**values)
+        return Settings(**values), {}
     except ValidationError as error:
-        problems = [
-            f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}"
+        wrong = {
+            str(each["loc"][0]): each["msg"].removeprefix("Value error, ")
             for each in error.errors(include_url=False, include_input=False)
-        ]
-        raise BadSettings(problems) from None
+        }
+    settings = Settings(**{name: value for name, value in values.items() if name not in wrong})
+    return settings, {name.upper(): f"{name.upper()}: {text}" for name, text in wrong.items()}
 
 
-def _weak_secrets(settings: Settings) -> list[str]:
-    problems = []
+def _weak_secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     if len(settings.secret_key.get_secret_value().encode()) < SECRET_KEY_BYTES_MIN:
-        problems.append(f"SECRET_KEY: set it to {SECRET_KEY_BYTES_MIN} random characters or more")
+        yield "SECRET_KEY", f"SECRET_KEY: set it to {SECRET_KEY_BYTES_MIN} random characters or more"
     short = [each for each in settings.admin_id_values if len(each) < ADMIN_ID_CHARS_MIN]
     if short or not settings.admin_ids:
-        problems.append(f"ADMIN_IDS: set one id or more, each of {ADMIN_ID_CHARS_MIN} random characters or more")
+        yield "ADMIN_IDS", f"ADMIN_IDS: set one id or more, each of {ADMIN_ID_CHARS_MIN} random characters or more"
     if not settings.sealing_keys or not all(map(_is_key, settings.sealing_keys)):
-        problems.append(f"SEALING_KEYS: set one or more, each the base64 of {KEY_BYTES} random bytes")
-    return problems
+        yield "SEALING_KEYS", f"SEALING_KEYS: set one or more, each the base64 of {KEY_BYTES} random bytes"
 
 
 def _is_key(key: SecretStr) -> bool:
     try:
         return len(base64.b64decode(key.get_secret_value(), validate=True)) == KEY_BYTES
-    except binascii.Error:
+    except ValueError:  # binascii.Error, or characters beyond ASCII
         return False

@@ -74,7 +74,7 @@ def _private(key: str) -> Ed25519PrivateKey:
 def _decode(key: str, prefix: str) -> bytes:
     try:
         return base64.b64decode(key.removeprefix(prefix), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error, or characters beyond ASCII
         raise BadKey(BadKey.__doc__) from error
 
 

@@ -59,6 +59,10 @@ class Supervisor:
             try:
                 await run()
                 log.error("service_returned", task=name)
+            except asyncio.CancelledError:
+                if _is_ending():
+                    raise
+                log.exception("service_failed", task=name)  # something it awaited was cancelled, not it
             except Exception:
                 log.exception("service_failed", task=name)
             if loop.time() - began > STEADY_S:
@@ -66,3 +70,8 @@ class Supervisor:
             self.restarts[name] = self.restarts.get(name, 0) + 1
             await asyncio.sleep(delay)
             delay = min(delay * 2, RESTART_DELAY_MAX_S)
+
+
+def _is_ending() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -4,7 +4,7 @@ It says how many attempts may be out now and when it wants attention next; the d
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from daemon.lane import Lane
@@ -16,6 +16,7 @@ from events.endpoint import Endpoint
 USER_AGENT: Final = "hookd/0.1"
 LANE_MIN: Final = 32
 LANE_PER_SLOT: Final = 4
+MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Target:
@@ -93,7 +94,7 @@ class Target:
         else:
             return None
         if self.throttle is not None and (free_at := self.throttle.free_at()) > moment.timestamp():
-            moment = datetime.fromtimestamp(free_at, UTC)
+            moment = datetime.fromtimestamp(free_at, UTC) + MICROSECOND  # never rounded down
         return max(moment, endpoint.breaker_until) if endpoint.breaker_until else moment
 
     def succeeded(self) -> None:

@@ -177,6 +177,12 @@ def _failed(
     return (failed, DeliveryGone() if gone else DeliveryExhausted(attempts=attempt))
 
 
+def _reason_after(delivery: Delivery, event: AttemptFailed) -> str | None:
+    if delivery.state is not DeliveryState.PENDING:
+        return delivery.reason  # why it ended
+    return f"{event.fault} {event.status}" if event.status else str(event.fault)
+
+
 def evolve(delivery: Delivery, event: Event) -> Delivery:
     """The delivery after `event`. IllegalMove when the event cannot follow."""
     state = MOVES.get((delivery.state, type(event)))
@@ -190,7 +196,7 @@ def evolve(delivery: Delivery, event: Event) -> Delivery:
                 version=version,
                 attempts=event.attempt,
                 next_at=event.next_at,
-                reason=f"{event.fault} {event.status}" if event.status else str(event.fault),
+                reason=_reason_after(delivery, event),
             )
         case AttemptAbandoned():
             return replace(delivery, version=version, next_at=event.next_at, reason="abandoned")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import msgspec
@@ -21,55 +21,9 @@ from events.log import Fenced, Ownership, SealedSecret, Stale, Unavailable
 from events.message import Message
 from events.world import Entity
 
-_APPEND_TYPES: Final = [
-    "timestamptz",
-    "smallint[]",
-    "int[]",
-    "bigint[]",
-    "int[]",
-    "int[]",
-    "text[]",
-    "text[]",
-    "int[]",
-    "text[]",
-    "smallint[]",
-    "text[]",
-    "text[]",
-    "bytea[]",
-    "smallint[]",
-    "text[]",
-    "text[]",
-    "text[]",
-    "text[]",
-    "text[]",
-    "text[]",
-    "int[]",
-    "bytea[]",
-    "smallint[]",
-    "text[]",
-    "text[]",
-    "smallint[]",
-    "text[]",
-    "text[]",
-    "int[]",
-    "smallint[]",
-    "text[]",
-    "text[]",
-    "int[]",
-    "text[]",
-    "smallint[]",
-    "timestamptz[]",
-    "int[]",
-    "text[]",
-    "int[]",
-    "bytea[]",
-    "json",
-    "smallint[]",
-    "text[]",
-    "text[]",
-    "bytea[]",
-]
-_APPEND: Final = f"select log.append({', '.join(f'${n}::{t}' for n, t in enumerate(_APPEND_TYPES, 1))})"
+_APPEND: Final = """
+  select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5::log.new_delivery[],
+    $6::log.done_delivery[], $7::log.moved_delivery[], $8::log.new_response[], $9::json, $10::log.new_secret[])"""
 
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
 _READ: Final = f"select {_EVENTS} from log.event where partition = $1 and seq > $2 order by seq limit $3"  # noqa: S608
@@ -107,6 +61,8 @@ _TAKE: Final = """
 _RENEW: Final = """
   update log.head set lease_until = now() + $2 * interval '1 second' where owner = $1 returning partition"""
 _RELEASE: Final = "update log.head set owner = null, lease_until = null where owner = $1"
+
+E = TypeVar("E", bound=Entity)
 
 TABLES: Final[Mapping[str, type[Entity]]] = {
     "application": Application,
@@ -153,18 +109,18 @@ class PostgresLog:
 
     async def append(self, append: Append) -> list[Recorded]:
         """Write it all in one transaction, or nothing. Stale, Fenced, Unavailable."""
-        arguments = columns(append)
+        rows = arguments(append)
         try:
-            base = await self._append(arguments)
+            base = await self._append(rows)
         except asyncpg.CheckViolationError:  # no table for this day yet: the clock jumped, or nobody prepared
             await self.prepare_days(append.now.date(), 2)
-            base = await self._append(arguments)
-        return append.recorded(dict(zip(arguments[1], base, strict=True)))
+            base = await self._append(rows)
+        return append.recorded(dict(zip(append.heads(), base, strict=True)))
 
-    async def _append(self, arguments: Sequence[Any]) -> list[int]:
+    async def _append(self, rows: Sequence[Any]) -> list[int]:
         async with self._write() as connection:
             try:
-                base: list[int] = await connection.fetchval(_APPEND, *arguments, timeout=self._timeout_s)
+                base: list[int] = await connection.fetchval(_APPEND, *rows, timeout=self._timeout_s)
             except asyncpg.UniqueViolationError as error:
                 raise Stale(str(error)) from error
             except asyncpg.PostgresError as error:
@@ -197,17 +153,17 @@ class PostgresLog:
 
     async def taken_event_ids(self, keys: Iterable[tuple[int, str, str]]) -> set[tuple[str, str]]:
         """Of (partition, application, event id), those that a message has already."""
-        return {(row[0], row[1]) for row in await self._fetch(_EVENT_IDS, 3, keys)}
+        return {(row[0], row[1]) for row in await self._fetch(_EVENT_IDS, keys)}
 
     async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
         """The rows of these deliveries; delivered ones have none."""
-        rows = await self._fetch(_DELIVERIES, 3, keys)
+        rows = await self._fetch(_DELIVERIES, keys)
         return {(row[0], row[1], row[2]): delivery_from_row(row) for row in rows}
 
     async def due(self, asked: Iterable[tuple[int, str, int]]) -> dict[str, list[Delivery]]:
         """Per (partition, endpoint, limit): its pending deliveries, soonest first, due or not."""
         found: dict[str, list[Delivery]] = {}
-        for row in await self._fetch(_DUE, 3, asked):
+        for row in await self._fetch(_DUE, asked):
             found.setdefault(row[2], []).append(delivery_from_row(row))
         return found
 
@@ -218,11 +174,11 @@ class PostgresLog:
 
     async def payloads(self, keys: Iterable[tuple[date, int, str]]) -> dict[str, bytes]:
         """Payloads by message; those that are gone are left out."""
-        return dict(await self._fetch(_PAYLOADS, 3, keys))
+        return dict(await self._fetch(_PAYLOADS, keys))
 
     async def secrets(self, owners: Iterable[tuple[int, str]]) -> list[SealedSecret]:
         """The sealed secrets of these owners, newest first."""
-        return [SealedSecret(*row) for row in await self._fetch(_SECRETS, 2, owners)]
+        return [SealedSecret(*row) for row in await self._fetch(_SECRETS, owners)]
 
     async def take(self, owner: str, lease_s: float, *, force: bool) -> list[Ownership]:
         """Become the owner of every partition that nobody holds (`force`: of all)."""
@@ -245,12 +201,13 @@ class PostgresLog:
             made: int = await connection.fetchval("select content.prepare($1, $2)", first, days)
             return made
 
-    async def _fetch(self, statement: str, width: int, rows: Iterable[tuple[Any, ...]]) -> Sequence[Any]:
-        arguments = list(_columns(width, list(rows)))
-        if not arguments[0]:
+    async def _fetch(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> Sequence[Any]:
+        """Run a statement that takes its rows as one array a column."""
+        columns = list(zip(*rows, strict=True))
+        if not columns:
             return ()
         async with self._read() as connection:
-            fetched: Sequence[Any] = await connection.fetch(statement, *arguments)
+            fetched: Sequence[Any] = await connection.fetch(statement, *columns)
             return fetched
 
     @asynccontextmanager
@@ -318,7 +275,7 @@ def delivery_from_row(row: asyncpg.Record) -> Delivery:
     )
 
 
-def entity_from_row(kind: type[Entity], row: asyncpg.Record) -> Entity:
+def entity_from_row(kind: type[E], row: asyncpg.Record) -> E:
     """A row of a config table."""
     fields = {
         name: msgspec.json.decode(value) if name in _JSON_COLUMNS and value is not None else value
@@ -327,31 +284,25 @@ def entity_from_row(kind: type[Entity], row: asyncpg.Record) -> Entity:
     return msgspec.convert(fields, kind)
 
 
-def columns(append: Append) -> list[Any]:
-    """The arguments of log.append, in order."""
+def arguments(append: Append) -> list[Any]:
+    """The arguments of log.append, in order: rows as tuples, one composite array a kind."""
     heads = append.heads()
     slots = {partition: slot for slot, partition in enumerate(heads, 1)}
     return [
         append.now,
-        list(heads),
-        list(heads.values()),
-        [append.epochs.get(partition) for partition in heads],
-        *_event_columns(append, slots),
-        *_columns(9, [_message_row(message, payload) for message, payload in append.accepted]),
-        *_columns(3, [(d.partition, d.message, d.endpoint) for d in append.born]),
-        *_columns(4, [(d.partition, d.message, d.endpoint, was) for was, d in append.delivered()]),
-        *_columns(9, [_moved_row(was, delivery) for was, delivery in append.undelivered()]),
-        *_columns(2, [(index + 1, body) for index, body in append.responses]),
+        [(partition, events, append.epochs.get(partition)) for partition, events in heads.items()],
+        _event_rows(append, slots),
+        [_message_row(message, payload) for message, payload in append.accepted],
+        [(each.partition, each.message, each.endpoint) for each in append.born],
+        [(each.partition, each.message, each.endpoint, was) for was, each in append.delivered()],
+        [_moved_row(was, each) for was, each in append.undelivered()],
+        [(index + 1, body) for index, body in append.responses],
         _config(append),
-        *_columns(4, append.secrets),
+        append.secrets,
     ]
 
 
-def _columns(width: int, rows: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
-    return zip(*rows, strict=True) if rows else [()] * width
-
-
-def _event_columns(append: Append, slots: Mapping[int, int]) -> Iterable[Sequence[Any]]:
+def _event_rows(append: Append, slots: Mapping[int, int]) -> list[tuple[Any, ...]]:
     counts = dict.fromkeys(slots, 0)
     rows = []
     for caused in append.caused:
@@ -372,7 +323,7 @@ def _event_columns(append: Append, slots: Mapping[int, int]) -> Iterable[Sequenc
                 codec.encode(event),
             )
         )
-    return _columns(10, rows)
+    return rows
 
 
 def _message_row(message: Message, payload: bytes) -> tuple[Any, ...]:
@@ -381,7 +332,7 @@ def _message_row(message: Message, payload: bytes) -> tuple[Any, ...]:
         message.application,
         message.id,
         message.event_type,
-        None if message.channels is None else "{" + ",".join(message.channels) + "}",
+        message.channels,
         message.event_id,
         message.digest,
         message.deliveries,

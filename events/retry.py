@@ -9,6 +9,7 @@ import msgspec
 
 DELAYS_S: Final = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 36000.0)
 RETRY_AFTER_STATUSES: Final = frozenset({429, 503})
+_RETRY_AFTER_CHARS_MAX: Final = 64
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
@@ -42,14 +43,16 @@ def retry_after_s(status: int | None, header: str | None, now: datetime) -> floa
     """Seconds asked for by `Retry-After` (RFC 9110 §10.2.3: seconds or a date) on 429 and 503, else None."""
     if header is None or status not in RETRY_AFTER_STATUSES:
         return None
+    if len(header) > _RETRY_AFTER_CHARS_MAX:
+        return None
     try:
         return max(0.0, float(int(header)))
     except ValueError:
         pass
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - now).total_seconds())
+    except (ValueError, OverflowError, IndexError, TypeError):  # what the parser makes of nonsense
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())

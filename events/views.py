@@ -94,6 +94,9 @@ class Narrowed(msgspec.Struct, frozen=True):
     event_types: tuple[str, ...] | None = None
 
 
+EVERYTHING: Final = Narrowed()
+
+
 class Attempts(msgspec.Struct, frozen=True):
     """Which attempts: of a message or of an endpoint (or of both), of messages so narrowed, so ended."""
 
@@ -101,7 +104,7 @@ class Attempts(msgspec.Struct, frozen=True):
     application: str
     message: str | None = None
     endpoint: str | None = None
-    narrowed: Narrowed = Narrowed()
+    narrowed: Narrowed = EVERYTHING
     kinds: tuple[type[Event], ...] = _ATTEMPTS
     code_class: int | None = None  # the first digit of the status; 0: no answer came
 
@@ -175,7 +178,7 @@ class Views:
         return None if row is None else msgspec.convert(dict(row), Message)
 
     async def messages(
-        self, partition: int, application: str, page: Slice, narrowed: Narrowed = Narrowed()
+        self, partition: int, application: str, page: Slice, narrowed: Narrowed = EVERYTHING
     ) -> Found[Message]:
         """The messages of an application, by id."""
         low, high = page.bounds

@@ -29,6 +29,7 @@ from events.catalogue import (
     MessageAccepted,
     PartitionTaken,
 )
+from events.outcome import Fault
 
 TEXT_CHARS_MAX: Final = 2000
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -78,10 +79,13 @@ def _describe(event: Event) -> str:
 
 
 def _failed(event: AttemptFailed) -> str:
-    what = f"{event.status} ({event.fault})" if event.status else str(event.fault)
-    detail = f": {event.detail}" if event.detail else ""
-    then = f"; next at {moment(event.next_at)}" if event.next_at else "; no further attempt"
-    return f"attempt {event.attempt} failed: {what}{detail} after {event.duration_ms} ms{then}"
+    if event.fault is Fault.STATUS:
+        what = f"answered {event.status}"
+    else:
+        status = f" after status {event.status}" if event.status else ""
+        what = f"{event.fault}{status}" + (f": {event.detail}" if event.detail else "")
+    then = f"next at {moment(event.next_at)}" if event.next_at else "no further attempt"
+    return f"attempt {event.attempt} failed: {what} ({event.duration_ms} ms); {then}"
 
 
 def _describe_config(event: Event) -> str:
@@ -98,7 +102,8 @@ def _describe_config(event: Event) -> str:
             return "endpoint deleted"
         case BreakerOpened():
             why = f"{event.fault} {event.status}" if event.status else str(event.fault)
-            return f"breaker opened until {moment(event.until)} after {event.failures} failures in a row ({why})"
+            after = f"{event.failures} failures in a row" if event.failures > 1 else "a failed probe"
+            return f"breaker opened until {moment(event.until)} after {after} ({why})"
         case BreakerClosed():
             return "breaker closed"
         case ApplicationCreated():

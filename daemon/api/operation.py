@@ -15,6 +15,7 @@ from daemon.api.query import query_reader
 from daemon.api.reply import JSON, encoder, responder
 
 P = TypeVar("P")
+P_co = TypeVar("P_co", covariant=True)
 Q = TypeVar("Q")
 S = TypeVar("S")
 
@@ -50,11 +51,11 @@ def both(first: Auth[P], second: Auth[Q]) -> Auth[tuple[P, Q]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[P]):
+class Call(Generic[P_co]):
     """One request on its way through a handler. `principal` is None where no auth is declared."""
 
     request: web.Request
-    principal: P
+    principal: P_co
     request_id: str
 
     def state(self, key: web.AppKey[S]) -> S:

@@ -107,7 +107,7 @@ async def _send(daemon: "Daemon", rate: float) -> None:
 
 
 class Printer:
-    """Prints what is committed, one line each."""
+    """Prints what is committed, one line each: a sign, a word, and colour only beside them."""
 
     def __init__(self, names: dict[str, str]) -> None:
         self._names = names
@@ -119,8 +119,22 @@ class Printer:
         for recorded in committed.events:
             name = self._names.get(recorded.endpoint or recorded.stream)
             if name is not None:
-                what = describe(recorded.event)
-                print(f"{moment(recorded.at)[11:]}  {name:8} {recorded.stream[-6:]}  {what}", flush=True)
+                message = recorded.stream[-6:] if recorded.endpoint else "-"
+                sign, colour = _sign(recorded.event)
+                line = f"{moment(recorded.at)[11:]}  {sign} {name:8} {message:6}  {describe(recorded.event)}"
+                typer.secho(line, fg=colour)  # plain where the output is no terminal, or NO_COLOR is set
+                sys.stdout.flush()
+
+
+def _sign(event: object) -> tuple[str, str | None]:
+    match type(event).__name__:
+        case "AttemptSucceeded" | "BreakerClosed":
+            return "✓", "green"
+        case "AttemptFailed" | "AttemptAbandoned":
+            return "✗", "yellow"
+        case "DeliveryExhausted" | "BreakerOpened":
+            return "■", "red"
+    return "·", None
 
 
 class Receivers:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address
@@ -87,8 +88,13 @@ async def _connect_any(addresses: list[Address], port: int, by: float) -> socket
         except OSError as error:
             if error.errno in _OURS:
                 raise DialError(Fault.INTERNAL, repr(error)) from error
-            problems.append(f"{ip} port {port}: {error.strerror or repr(error)}")
+            problems.append(f"{ip} port {port}: {_reason(error)}")
     raise DialError(Fault.CONNECT, "; ".join(problems))
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words: asyncio hides them behind the address, which is said already."""
+    return os.strerror(error.errno) if error.errno else repr(error)
 
 
 async def _connect(ip: Address, port: int) -> socket.socket:

@@ -1,0 +1,109 @@
+"""The processes of a benchmark: what they use, and how to talk to them."""
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from daemon.postgres.home import Home
+from daemon.postgres.processes import servers_of
+
+REPOSITORY = Path(__file__).parents[1]
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+LINE_BYTES_MAX = 1 << 20
+
+
+@dataclass(frozen=True)
+class Usage:
+    """CPU seconds spent so far, user and system."""
+
+    daemon_s: float
+    postgres_s: float
+
+    def __sub__(self, before: "Usage") -> "Usage":
+        return Usage(self.daemon_s - before.daemon_s, self.postgres_s - before.postgres_s)
+
+
+def usage(daemon: int, home: Path) -> Usage:
+    """Of the daemon, and of the PostgreSQL in `home`: all its processes, those that have ended included."""
+    servers = servers_of(Home(home).data)
+    pids = {server.pid for server in servers}
+    postgres = 0.0
+    for server in servers:
+        own, ended = _cpu_s(server.pid)
+        postgres += own + (0 if server.parent in pids else ended)
+    return Usage(_cpu_s(daemon)[0], postgres)
+
+
+def rss_bytes(pid: int) -> int:
+    """Memory in use."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+def _cpu_s(pid: int) -> tuple[float, float]:
+    """Of the process itself, and of its children that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0, 0.0
+    user, system, children_user, children_system = map(int, fields[11:15])
+    return (user + system) / TICKS, (children_user + children_system) / TICKS
+
+
+class Helper:
+    """A helper process that obeys lines and answers each with a line of JSON."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, module: str) -> tuple[Self, dict[str, Any]]:
+        """Start it; answers its greeting too."""
+        process = await _spawn(module)
+        helper = cls(process)
+        return helper, await helper._line()
+
+    async def ask(self, order: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(order.encode() + b"\n")
+        await self._process.stdin.drain()
+        return await self._line()
+
+    async def stop(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+
+    async def _line(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"a helper process ended with status {await self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+async def run_helper(module: str, orders: Any) -> dict[str, Any]:
+    """Run a helper process that takes its orders at once; answers its summary."""
+    process = await _spawn(module)
+    output, _ = await process.communicate(json.dumps(asdict(orders)).encode())
+    if process.returncode:
+        raise SystemExit(f"{module} ended with status {process.returncode}")
+    answer: dict[str, Any] = json.loads(output)
+    return answer
+
+
+async def _spawn(module: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=REPOSITORY,
+        limit=LINE_BYTES_MAX,
+    )

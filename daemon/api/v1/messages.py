@@ -1,0 +1,184 @@
+"""Messages: what is to be sent. Creating one is the busiest route: it reads nothing, and writes once."""
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
+
+from daemon.api.auth import Org, Tokens
+from daemon.api.context import DESK, Refused
+from daemon.api.errors import ApiError
+from daemon.api.layer import Surface
+from daemon.api.lists import Page
+from daemon.api.models import CamelIn, CamelOut
+from daemon.api.operation import Call
+from daemon.api.raw import RawObject
+from daemon.api.v1 import applications
+from daemon.api.v1.applications import ApplicationIn
+from daemon.api.v1.callers import NOT_FOUND, Tenant, actor_of, application_of, known_application
+from daemon.api.v1.fields import EventId, Label, unsupported
+from daemon.api.v1.listing import TimedQuery, oldest_first, page_of, slice_by_id, window
+from events import ids
+from events.application import Application
+from events.message import AcceptMessage, Message
+from events.refusal import Refusal
+from events.views import Narrowed, Slice
+
+TAG: Final = "Message"
+ALL: Final = "/app/{app_id}/msg"
+KEPT_DAYS: Final = 90
+
+EMPTY: Final = RawObject(b"{}")
+EXPIRED: Final = RawObject(b'{"expired":true}')
+
+Channels = Annotated[list[Label], Field(min_length=1, max_length=5)]
+Later = Annotated[Any, *unsupported("delivery at a later time is")]
+Transformations = Annotated[Any, *unsupported("transformations are")]
+Hours = Annotated[Any, *unsupported("retention by the hour is")]
+
+
+def _kept(days: int) -> int:
+    if days != KEPT_DAYS:
+        raise ValueError(f"payloads are kept for {KEPT_DAYS} days, and no other period is supported yet")
+    return days
+
+
+class MessageIn(CamelIn):
+    """A new message. Its payload is stored, signed and sent byte for byte."""
+
+    event_type: Label
+    payload: RawObject = Field(validation_alias=AliasChoices("payload", "data"))
+    event_id: EventId | None = None
+    channels: Channels | None = None
+    application: ApplicationIn | None = None
+    payload_retention_period: Annotated[int, AfterValidator(_kept)] | None = None
+    payload_retention_hours: Hours = None
+    deliver_at: Later = None
+    transformations_params: Transformations = None
+
+
+class MessageOut(CamelOut):
+    """A message. A payload that is gone reads `{"expired":true}`."""
+
+    id: str
+    event_id: str | None
+    event_type: str
+    payload: RawObject
+    channels: list[str] | None
+    timestamp: datetime
+
+
+class ContentQuery(BaseModel):
+    """Whether the payload is to be answered too."""
+
+    model_config = ConfigDict(frozen=True)
+
+    with_content: bool = True
+
+
+def declare(surface: Surface, tokens: Tokens) -> None:
+    """Declare the routes."""
+    surface.op(
+        "POST",
+        ALL,
+        body=MessageIn,
+        query=ContentQuery,
+        out=MessageOut,
+        status=202,
+        errors=(404, 409, 503),
+        auth=tokens.org,
+        tag=TAG,
+    )(create_message)
+    surface.op("GET", ALL, query=TimedQuery, out=Page[MessageOut], errors=(404, 503), auth=tokens.tenant, tag=TAG)(
+        list_messages
+    )
+    surface.op(
+        "GET", ALL + "/{msg_id}", query=ContentQuery, out=MessageOut, errors=(404, 503), auth=tokens.tenant, tag=TAG
+    )(get_message)
+
+
+async def create_message(call: Call[Org], app_id: str, body: MessageIn, query: ContentQuery) -> MessageOut | Refusal:
+    """Accept a message for every endpoint that wants it; it is durable once this is answered.
+
+    With `application`, the application is created first if it does not exist.
+    """
+    desk = call.state(DESK)
+    application = known_application(call, app_id) or await _create_application(call, app_id, body.application)
+    payload = body.payload
+    command = AcceptMessage(
+        desk.mint(ids.MESSAGE),
+        application.id,
+        body.event_type,
+        payload,
+        sha256(payload).hexdigest(),
+        None if body.channels is None else tuple(body.channels),
+        body.event_id,
+    )
+    answer = await desk.ask(command, actor_of(call.principal), call.request_id)
+    if isinstance(answer, Refusal):
+        return answer
+    message = answer[0]
+    assert isinstance(message, Message)
+    return write(message, payload if query.with_content else EMPTY)
+
+
+async def list_messages(call: Call[Tenant], app_id: str, query: TimedQuery) -> Page[MessageOut]:
+    """List an application's messages, the newest first."""
+    application, views = application_of(call, app_id), call.state(DESK).views
+    page = slice_by_id(query, ids.MESSAGE, descending=True)
+    if oldest_first(query):
+        page = Slice(page.limit, backwards=True, descending=True)
+    moment = ids.minted_at(page.cursor) if page.cursor else None
+    after, before = window(query, call.state(DESK).clock.now(), moment)
+    types = None if query.event_types is None else tuple(query.event_types)
+    found = await views.messages(
+        application.partition, application.id, page, Narrowed(after, before, query.channel, types)
+    )
+    payloads = await views.payloads(found.items) if query.with_content else None
+    return page_of(found, lambda message: write(message, _payload(message, payloads)), lambda message: message.id)
+
+
+async def get_message(call: Call[Tenant], app_id: str, msg_id: str, query: ContentQuery) -> MessageOut:
+    """Get a message, by its id or its eventId."""
+    message = await message_of(call, application_of(call, app_id), msg_id)
+    payloads = await call.state(DESK).views.payloads([message]) if query.with_content else None
+    return write(message, _payload(message, payloads))
+
+
+async def message_of(call: Call[Tenant], application: Application, msg_id: str) -> Message:
+    """The message of that id or eventId in an application. Raises Refused (404)."""
+    found = await call.state(DESK).views.message(application.partition, application.id, msg_id)
+    if found is None:
+        raise Refused(NOT_FOUND)
+    return found
+
+
+async def _create_application(call: Call[Org], app_id: str, wanted: ApplicationIn | None) -> Application:
+    if wanted is None:
+        raise Refused(NOT_FOUND)
+    if wanted.uid is None:
+        raise ApiError(422, "application_uid_missing", "application must have the uid of the path", "application")
+    if wanted.uid != app_id:
+        raise ApiError(422, "application_uid_mismatch", "the uid differs from that of the path", "application")
+    created = await applications.create(call, wanted, get_if_exists=True)
+    return created or application_of(call, app_id)
+
+
+def _payload(message: Message, payloads: dict[str, bytes] | None) -> RawObject:
+    if payloads is None:
+        return EMPTY
+    kept = payloads.get(message.id)
+    return EXPIRED if kept is None else RawObject(kept)
+
+
+def write(message: Message, payload: RawObject) -> MessageOut:
+    """Write a message as it is answered."""
+    return MessageOut(
+        id=message.id,
+        event_id=message.event_id,
+        event_type=message.event_type,
+        payload=payload,
+        channels=None if message.channels is None else list(message.channels),
+        timestamp=message.accepted_at,
+    )

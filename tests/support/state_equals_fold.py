@@ -1,0 +1,66 @@
+"""Whether a database is whole: its log has no gap, and its state tables are the fold of its log."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from events.fold import Fold
+from events.message import Message
+from events.postgres import TABLES, delivery_from_row, entity_from_row, from_row
+
+_SHOWN_MAX = 5
+
+
+async def assert_state_equals_fold(dsn: str) -> Fold:
+    """Read everything in one snapshot and compare. Answers the fold, for those who want to look further."""
+    connection = await asyncpg.connect(dsn, timeout=30)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            return await compare(connection)
+    finally:
+        await connection.close()
+
+
+async def compare(connection: asyncpg.Connection) -> Fold:
+    """The same, on a connection of the caller's, best inside a repeatable-read transaction."""
+    fold = Fold()  # refuses gaps, repeated versions and illegal moves by itself
+    async for row in connection.cursor("select * from log.event order by partition, seq", prefetch=2000):
+        fold.take(from_row(row))
+    _same("log.head", await _heads(connection), {n: seq for n, seq in fold.positions.items() if seq})
+    _same("state entities", await _entities(connection), fold.entities)
+    _same("state.message", await _messages(connection), fold.messages)
+    _same("state.delivery", await _deliveries(connection), fold.deliveries)
+    return fold
+
+
+async def _heads(connection: asyncpg.Connection) -> dict[int, int]:
+    return dict(await connection.fetch("select partition, seq from log.head where seq > 0"))
+
+
+async def _entities(connection: asyncpg.Connection) -> dict[str, Any]:
+    found = {}
+    for table, kind in TABLES.items():
+        for row in await connection.fetch(f"select * from state.{table}"):
+            found[row["id"]] = entity_from_row(kind, row)
+    return found
+
+
+async def _messages(connection: asyncpg.Connection) -> dict[Any, Message]:
+    rows = await connection.fetch("select * from state.message")
+    return {(row[0], row["application"], row["id"]): msgspec.convert(dict(row), Message) for row in rows}
+
+
+async def _deliveries(connection: asyncpg.Connection) -> dict[Any, Any]:
+    rows = await connection.fetch("select * from state.delivery")
+    return {(row[0], row["message"], row["endpoint"]): delivery_from_row(row) for row in rows}
+
+
+def _same(what: str, table: Mapping[Any, Any], fold: Mapping[Any, Any]) -> None:
+    differing = [key for key in table.keys() | fold.keys() if table.get(key) != fold.get(key)]
+    if differing:
+        lines = [
+            f"{key}\n  table {table.get(key)}\n  fold  {fold.get(key)}" for key in sorted(differing)[:_SHOWN_MAX]
+        ]
+        raise AssertionError(f"{what}: {len(differing)} differ from the fold of the log\n" + "\n".join(lines))
