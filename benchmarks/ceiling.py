@@ -1,6 +1,6 @@
 """The ceiling: the same requests from the bare transport, without API, log or actors, in a process of its own.
 
-    python -m benchmarks.ceiling         reads its orders (Orders, as JSON) from stdin, prints a summary as JSON
+python -m benchmarks.ceiling         reads its orders (Orders, as JSON) from stdin, prints a summary as JSON
 """
 
 import asyncio

@@ -165,23 +165,25 @@ class Connection(asyncio.Protocol):
             self.load.loop.stop()
 
 
-async def main() -> None:
+async def main() -> Load:
     load = Load(Orders(**json.loads(sys.stdin.read())))
     await load.run()
+    return load
+
+
+def summary(load: Load) -> dict[str, object]:
+    """What the figures need; ids and samples go into files."""
     Path(load.orders.file).write_bytes(b"\n".join(b"%b %d" % each for each in load.accepted))
     Path(load.orders.file + ".answers").write_bytes(load.answer_ns.tobytes())
-    print(
-        json.dumps(
-            {
-                "sent": load.sent,
-                "accepted": len(load.accepted),
-                "statuses": {status.decode(): count for status, count in load.statuses.items()},
-                "seconds": (load.ended_ns - load.began_ns) / 1e9,
-                "sent_late_p99_ms": sorted(load.late_ns)[int(len(load.late_ns) * 0.99)] / 1e6,
-            }
-        )
-    )
+    return {
+        "sent": load.sent,
+        "accepted": len(load.accepted),
+        "statuses": {status.decode(): count for status, count in load.statuses.items()},
+        "began_s": load.began_ns / 1e9,
+        "seconds": (load.ended_ns - load.began_ns) / 1e9,
+        "sent_late_p99_ms": sorted(load.late_ns)[int(len(load.late_ns) * 0.99)] / 1e6,
+    }
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    print(json.dumps(summary(uvloop.run(main()))))

@@ -3,7 +3,7 @@
     python -m benchmarks.receiver        prints its ports as JSON, then obeys lines on stdin
 
 `reset` forgets everything; `count` prints how many arrived; `report FILE` prints the ages in nanoseconds and
-writes what arrived (id, space, path) to FILE. There is a second port that takes everything and never answers.
+writes what arrived (id, then path) to FILE. There is a second port that takes everything and never answers.
 """
 
 import asyncio
@@ -30,6 +30,10 @@ class Ledger:
         self.ages_ns = array("q")
         self.keys: list[bytes] = []
 
+    def write(self, file: str) -> None:
+        Path(file).write_bytes(b"\n".join(self.keys))
+        Path(file + ".ages").write_bytes(self.ages_ns.tobytes())
+
 
 class Conversation(asyncio.Protocol):
     """One kept connection. hookd sends one request at a time, names of headers in small letters."""
@@ -54,7 +58,7 @@ class Conversation(asyncio.Protocol):
         self.transport.write(ANSWER)
         ledger = self.ledger
         name = data.find(b"webhook-id: ") + 12
-        ledger.keys.append(data[name : data.find(b"\r", name)] + data[4 : data.find(b" ", 5)])
+        ledger.keys.append(data[name : data.find(b"\r", name)] + data[5 : data.find(b" ", 5)])
         stamp = data.find(STAMP, head) + len(STAMP)
         if stamp >= len(STAMP):
             ledger.ages_ns.append(now - int(data[stamp : stamp + STAMP_DIGITS]))
@@ -81,8 +85,7 @@ async def main() -> None:
         elif order == "count":
             print(json.dumps({"count": len(ledger.keys)}), flush=True)
         elif order == "report":
-            Path(file).write_bytes(b"\n".join(ledger.keys))
-            Path(file + ".ages").write_bytes(ledger.ages_ns.tobytes())
+            ledger.write(file)
             print(json.dumps({"count": len(ledger.keys)}), flush=True)
 
 

@@ -94,13 +94,15 @@ COLUMNS = (
     ("p99 ms", 7),
     ("max ms", 7),
     ("bare µs", 7),
-    ("× bare", 6),
+    ("x bare", 6),
 )
 
 
 def table(rows: Sequence[Row]) -> str:
     """All scenarios, one a line."""
-    lines = ["  ".join(title.ljust(width) if not n else title.rjust(width) for n, (title, width) in enumerate(COLUMNS))]
+    lines = [
+        "  ".join(title.ljust(width) if not n else title.rjust(width) for n, (title, width) in enumerate(COLUMNS))
+    ]
     for row in rows:
         done, late = row.throughput, row.latency
         cells = (

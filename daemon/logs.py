@@ -9,6 +9,8 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from daemon.settings import wants_colour
+
 HIDDEN: Final = "***"
 _SECRET_NAME: Final = re.compile(
     r"secret|password|passwd|token|authorization|admin[-_]?id|api[-_]?key|sealing|signature|cookie|dsn|database_url",
@@ -25,16 +27,16 @@ _LEVELS: Final = {name: getattr(logging, name.upper()) for name in ("debug", "in
 def configure(level: str, form: str, stream: TextIO | None = None) -> None:
     """Set up logging for the process. `form`: json, console, or auto (console on a terminal)."""
     out = stream or sys.stderr
+    colours = wants_colour(terminal=out.isatty())
     pretty = form == "console" or (form == "auto" and out.isatty())
     renderers: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+        [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)]
         if pretty
         else [structlog.processors.JSONRenderer()]
     )
     # Tracebacks become text or fields before they are redacted, and never show the values of variables.
-    tracebacks = structlog.processors.ExceptionRenderer(
-        _traceback if pretty else structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-    )
+    form_of: Any = _traceback if pretty else structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    tracebacks = structlog.processors.ExceptionRenderer(form_of)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

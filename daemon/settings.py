@@ -163,6 +163,11 @@ def load(
     return settings
 
 
+def wants_colour(*, terminal: bool) -> bool:
+    """Whether to print in colour: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    return terminal and not os.environ.get("NO_COLOR")
+
+
 def generate_secrets(home: Path) -> None:
     """Write a file of strong secrets into the data home, unless there is one."""
     path = home / SECRETS_FILE
@@ -187,7 +192,7 @@ def _collect(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], 
     dotenv = {name: value for name, value in dotenv_values(folder / ".env").items() if value is not None}
     unknown = sorted(dotenv.keys() - VARIABLES.keys())
     problems = [f"{name}: .env sets it, but hookd knows no such variable" for name in unknown]
-    merged = dotenv | environ
+    merged = {**dotenv, **environ}
     return {name.lower(): merged[name] for name in VARIABLES if merged.get(name, "") != ""}, problems
 
 

@@ -1,1 +1,1 @@
-"""tui."""
+"""The console: one more reader of the log. It speaks HTTP to the daemon, imports `events`, and never imports `daemon`."""

@@ -110,7 +110,10 @@ class Printer:
     """Prints what is committed, one line each: a sign, a word, and colour only beside them."""
 
     def __init__(self, names: dict[str, str]) -> None:
+        from daemon.settings import wants_colour
+
         self._names = names
+        self._colour = wants_colour(terminal=sys.stdout.isatty())
 
     def follow(self, committed: "Committed") -> None:
         """Print the deliveries among these events."""
@@ -122,8 +125,7 @@ class Printer:
                 message = recorded.stream[-6:] if recorded.endpoint else "-"
                 sign, colour = _sign(recorded.event)
                 line = f"{moment(recorded.at)[11:]}  {sign} {name:8} {message:6}  {describe(recorded.event)}"
-                typer.secho(line, fg=colour)  # plain where the output is no terminal, or NO_COLOR is set
-                sys.stdout.flush()
+                print(typer.style(line, fg=colour) if self._colour else line, flush=True)
 
 
 def _sign(event: object) -> tuple[str, str | None]:

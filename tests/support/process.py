@@ -1,9 +1,9 @@
 """A whole hookd as a process of its own, for tests that talk to it, stop it, kill it and start it again.
 
-    async with Hookd(home) as hookd:      # `hookd up` on a free port
-        await hookd.call("POST", "/api/v1/app", {"name": "a"}, token=hookd.token())
-        await hookd.down(signal.SIGKILL)  # its PostgreSQL lives on, as it would after a real crash
-        await hookd.up()                  # the same home again
+async with Hookd(home) as hookd:      # `hookd up` on a free port
+    await hookd.call("POST", "/api/v1/app", {"name": "a"}, token=hookd.token())
+    await hookd.down(signal.SIGKILL)  # its PostgreSQL lives on, as it would after a real crash
+    await hookd.up()                  # the same home again
 """
 
 import asyncio
@@ -223,7 +223,9 @@ class Hookd:
     ) -> tuple[int, Any]:
         """One request; answers status and decoded body."""
         bearer = {} if token is None else {"authorization": f"Bearer {token}"}
-        async with self.session.request(method, self.url + path, json=body, headers=bearer | dict(headers or {})) as reply:
+        async with self.session.request(
+            method, self.url + path, json=body, headers=bearer | dict(headers or {})
+        ) as reply:
             is_json = reply.content_type.endswith("json")
             return reply.status, await (reply.json(content_type=None) if is_json else reply.text())
 

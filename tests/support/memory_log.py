@@ -1,0 +1,229 @@
+"""The log in memory: the same promises as `log.append` in schema.sql, for tests without a database.
+
+tests/contracts/test_log.py runs one suite against this and against PostgreSQL, so that a fake that drifts is found.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from events import codec
+from events.admin import Admin
+from events.append import Append, DeliveryKey
+from events.application import Application
+from events.delivery import Delivery, DeliveryState
+from events.endpoint import Endpoint
+from events.envelope import Recorded
+from events.event_type import EventType
+from events.log import Fenced, Ownership, SealedSecret, Stale
+from events.message import Message
+from events.world import Entity
+
+
+@dataclass
+class Head:
+    """A row of log.head."""
+
+    seq: int = 0
+    epoch: int = 0
+    owner: str | None = None
+    lease_until: datetime | None = None
+
+
+@dataclass
+class Tables:
+    """What `state` and `content` hold."""
+
+    entities: dict[str, Entity] = field(default_factory=dict)
+    messages: dict[tuple[int, str, str], Message] = field(default_factory=dict)
+    deliveries: dict[DeliveryKey, Delivery] = field(default_factory=dict)
+    payloads: dict[tuple[date, int, str], bytes] = field(default_factory=dict)
+    responses: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    secrets: dict[tuple[int, str, str], SealedSecret] = field(default_factory=dict)
+
+
+class MemoryLog:
+    """See the module. `now` is the database's own clock: leases go by it."""
+
+    def __init__(self, partitions: int = 16, now: Callable[[], datetime] | None = None) -> None:
+        self.head = {number: Head() for number in range(partitions)}
+        self.events: dict[int, list[Recorded]] = {number: [] for number in range(partitions)}
+        self.tables = Tables()
+        self.days: set[date] = set()
+        self._now = now or (lambda: datetime.now(UTC))
+
+    async def append(self, append: Append) -> list[Recorded]:
+        base = self._base(append)
+        self._check_accepted(append)
+        self._check_deliveries(append)
+        entities = self._changed_entities(append)
+        secrets = {(partition, owner, id_): sealed for partition, owner, id_, sealed in append.secrets}
+        if secrets.keys() & self.tables.secrets.keys() or len(secrets) < len(append.secrets):
+            raise Stale("secret")
+        if append.now.date() not in self.days:
+            await self.prepare_days(append.now.date(), 2)
+        recorded = append.recorded(base)
+        self._write(append, recorded, entities)
+        for (partition, owner, id_), sealed in secrets.items():
+            self.tables.secrets[partition, owner, id_] = SealedSecret(owner, id_, sealed, append.now, None)
+        return recorded
+
+    def _base(self, append: Append) -> dict[int, int]:
+        for partition in append.heads():
+            epoch = append.epochs.get(partition)
+            if partition not in self.head or epoch not in (None, self.head[partition].epoch):
+                raise Fenced(f"partition {partition} is not owned under epoch {epoch}")
+        return {partition: self.head[partition].seq for partition in append.heads()}
+
+    def _check_accepted(self, append: Append) -> None:
+        tables, keys = self.tables, set()
+        taken = {(m.partition, m.application, m.event_id) for m in tables.messages.values() if m.event_id}
+        for message, _ in append.accepted:
+            key = (message.partition, message.application, message.id)
+            name = (message.partition, message.application, message.event_id)
+            if key in tables.messages or key in keys or name in taken:
+                raise Stale("message")
+            keys.add(key)
+            if message.event_id:
+                taken.add(name)
+
+    def _check_deliveries(self, append: Append) -> None:
+        rows = self.tables.deliveries
+        born = [_key(delivery) for delivery in append.born]
+        if len(set(born)) < len(born) or rows.keys() & set(born):
+            raise Stale("delivery")
+        fresh = dict(zip(born, append.born, strict=True))
+        for was, delivery in (*append.delivered(), *append.undelivered()):
+            row = rows.get(_key(delivery)) or fresh.get(_key(delivery))
+            if row is None or row.version != was:
+                raise Stale("a delivery has moved on")
+
+    def _changed_entities(self, append: Append) -> dict[str, Entity]:
+        entities = dict(self.tables.entities)
+        for was, entity in append.entities.values():
+            known = entities.get(entity.id)
+            if (known.version if known else 0) != was:
+                raise Stale(f"{entity.id} has moved on")
+            name = _unique_name(entity)
+            if name and any(_unique_name(each) == name for key, each in entities.items() if key != entity.id):
+                raise Stale(f"{name} is taken")
+            entities[entity.id] = entity
+        return entities
+
+    def _write(self, append: Append, recorded: list[Recorded], entities: dict[str, Entity]) -> None:
+        tables = self.tables
+        for each in recorded:
+            self.events[each.partition].append(_as_stored(each))
+            self.head[each.partition].seq = each.seq
+        for message, payload in append.accepted:
+            tables.messages[message.partition, message.application, message.id] = message
+            tables.payloads[append.now.date(), message.partition, message.id] = payload
+        tables.deliveries |= {_key(delivery): delivery for delivery in append.born}
+        tables.deliveries |= {_key(delivery): delivery for _, delivery in append.undelivered()}
+        for _, delivery in append.delivered():
+            del tables.deliveries[_key(delivery)]
+        tables.entities = entities
+        for index, body in append.responses:
+            tables.responses[recorded[index].partition, recorded[index].seq] = body
+
+    async def load(self) -> list[Entity]:
+        return [each for each in self.tables.entities.values() if getattr(each, "deleted_at", None) is None]
+
+    async def read(self, partition: int, after: int, limit: int) -> list[Recorded]:
+        return self.events[partition][after : after + limit]
+
+    async def heads(self) -> dict[int, int]:
+        return {partition: head.seq for partition, head in self.head.items()}
+
+    async def taken_event_ids(self, keys: Iterable[tuple[int, str, str]]) -> set[tuple[str, str]]:
+        asked = set(keys)
+        named = ((m.partition, m.application, m.event_id) for m in self.tables.messages.values() if m.event_id)
+        return {(application, event_id) for _, application, event_id in asked & set(named)}
+
+    async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
+        rows = self.tables.deliveries
+        return {key: rows[key] for key in keys if key in rows}
+
+    async def due(self, asked: Iterable[tuple[int, str, int]]) -> dict[str, list[Delivery]]:
+        found = {}
+        for partition, endpoint, limit in asked:
+            rows = [each for each in self._pending() if (each.partition, each.endpoint) == (partition, endpoint)]
+            if rows:
+                found[endpoint] = sorted(rows, key=lambda each: (each.next_at, each.message))[:limit]
+        return found
+
+    async def pending(self, partitions: Iterable[int]) -> list[tuple[int, str, datetime]]:
+        wanted, soonest = set(partitions), {}
+        for row in self._pending():
+            assert row.next_at is not None
+            if row.partition in wanted:
+                key = (row.partition, row.endpoint)
+                soonest[key] = min(soonest.get(key, row.next_at), row.next_at)
+        return [(partition, endpoint, at) for (partition, endpoint), at in soonest.items()]
+
+    def _pending(self) -> list[Delivery]:
+        return [row for row in self.tables.deliveries.values() if row.state is DeliveryState.PENDING]
+
+    async def payloads(self, keys: Iterable[tuple[date, int, str]]) -> dict[str, bytes]:
+        kept = self.tables.payloads
+        return {key[2]: kept[key] for key in keys if key in kept}
+
+    async def secrets(self, owners: Iterable[tuple[int, str]]) -> list[SealedSecret]:
+        wanted = set(owners)
+        found = [each for (p, owner, _), each in self.tables.secrets.items() if (p, owner) in wanted]
+        return sorted(found, key=lambda each: each.created_at, reverse=True)
+
+    async def take(self, owner: str, lease_s: float, *, force: bool) -> list[Ownership]:
+        now, taken = self._now(), []
+        for partition, head in self.head.items():
+            lapsed = head.lease_until is not None and head.lease_until < now
+            if force or head.owner in (None, owner) or lapsed:
+                taken.append(Ownership(partition, head.epoch + 1, head.seq, head.owner))
+                head.owner, head.epoch, head.lease_until = owner, head.epoch + 1, now + timedelta(seconds=lease_s)
+        return taken
+
+    async def renew(self, owner: str, lease_s: float) -> set[int]:
+        until = self._now() + timedelta(seconds=lease_s)
+        kept = {partition for partition, head in self.head.items() if head.owner == owner}
+        for partition in kept:
+            self.head[partition].lease_until = until
+        return kept
+
+    async def release(self, owner: str) -> None:
+        for head in self.head.values():
+            if head.owner == owner:
+                head.owner = head.lease_until = None
+
+    async def prepare_days(self, first: date, days: int) -> int:
+        wanted = {first + timedelta(days=n) for n in range(days)}
+        missing = wanted - self.days
+        self.days |= wanted
+        return 2 * len(missing)  # a table of payloads and one of responses
+
+
+def _key(delivery: Delivery) -> DeliveryKey:
+    return delivery.partition, delivery.message, delivery.endpoint
+
+
+def _as_stored(recorded: Recorded) -> Recorded:
+    """Through the bytes, as every event goes that comes from a database."""
+    event = recorded.event
+    stored = codec.decode(type(event).__name__, codec.version_of(event), codec.encode(event))
+    return Recorded(
+        recorded.partition, recorded.seq, recorded.at, recorded.stream, recorded.endpoint, recorded.version,
+        recorded.actor, recorded.request, stored,
+    )  # fmt: skip
+
+
+def _unique_name(entity: Entity) -> tuple[str, ...] | None:
+    """What the unique indexes of the config tables hold of it."""
+    match entity:
+        case Application(deleted_at=None, uid=str(uid)):
+            return "application", entity.org, uid
+        case Endpoint(deleted_at=None, uid=str(uid)):
+            return "endpoint", entity.application, uid
+        case EventType():
+            return "event_type", entity.org, entity.name
+        case Admin():
+            return "admin", entity.username
+    return None
