@@ -70,7 +70,6 @@ class Bench:
         self.options = options
         self.progress = Progress()
         self._hosts = 0
-        self._pages = 0
 
     # --- setting up
 
@@ -79,8 +78,8 @@ class Bench:
         self.progress(f"{name}: registering {applications * fanout} endpoints")
         port = self.ports["silent_port" if silent else "port"]
         group = Group(name, [], [], [])
-        for application in range(applications):
-            group.urls.append([self._url(port, f"/{name}/{application}/{n}") for n in range(fanout)])
+        for number in range(applications):
+            group.urls.append([self._url(port, f"/{name}/{number}/{n}") for n in range(fanout)])
         slots = asyncio.Semaphore(SETUP_AT_ONCE)
         made = await asyncio.gather(*(self._application(slots, urls) for urls in group.urls))
         for application, endpoints in made:
@@ -110,6 +109,7 @@ class Bench:
 
     async def row(self, group: Group, *, seconds: float = 0, messages: int = 0, latency_s: float) -> Row:
         """Both halves of a scenario."""
+        self.progress(f"{group.name}: warming up")
         await self.send(group, seconds=0 if messages else 1, count=messages and max(1, messages // 10))
         return Row(
             group.name,

@@ -18,6 +18,7 @@ from daemon.signing import generate, signed_headers, signer
 from daemon.target import Target
 from daemon.transport import Guard, Resolver, Transport, client_tls
 from events.endpoint import Endpoint
+from events.outcome import Outcome
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Loop:
         self.posted += 1
         self.transport.post(destination, head, self.body, 15.0, self.done)
 
-    def done(self, outcome) -> None:
+    def done(self, outcome: Outcome) -> None:
         self.ended += 1
         self.failed += outcome.fault is not None
         if time.monotonic() < self.deadline:

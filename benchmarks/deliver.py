@@ -18,7 +18,8 @@ from benchmarks.bench import Bench, Lost, Options
 from benchmarks.process import Helper, rss_bytes
 from benchmarks.report import Row, table
 from benchmarks.stock import Stock, offline
-from tests.support.process import DEFAULT_ORG, Hookd
+from daemon.cli.token import DEFAULT_ORG
+from tests.support.process import Hookd
 
 PRODUCT_BATCH_SIZE = 10
 SINGLE_APPLICATIONS = 200
@@ -31,7 +32,7 @@ async def single(bench: Bench) -> Row:
     """One message, one delivery, spread over many applications: what the aim is about."""
     seconds = bench.options.seconds
     group = await bench.group("single", SINGLE_APPLICATIONS, 1)
-    return await bench.row(group, seconds=seconds(5, 20), latency_s=seconds(5, 20))
+    return await bench.row(group, seconds=seconds(4, 20), latency_s=seconds(4, 20))
 
 
 async def fanout_1(bench: Bench) -> Row:
@@ -170,7 +171,7 @@ async def measure(options: Options) -> dict[str, Any]:
 async def _bench(options: Options) -> AsyncIterator[Bench]:
     with _scratch() as scratch:
         receiver, ports = await Helper.start("benchmarks.receiver")
-        hookd = Hookd(scratch / "home", TRIGGER_BATCH_SIZE=str(options.batch_size))
+        hookd = Hookd(scratch / "home", TRIGGER_BATCH_SIZE=str(options.batch_size), STOP_GRACE_S="0.5")
         bench = Bench(hookd, receiver, ports, scratch, options)
         try:
             async with bench.progress.shown(), hookd:

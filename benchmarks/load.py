@@ -15,6 +15,7 @@ from array import array
 from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -139,8 +140,8 @@ class Connection(asyncio.Protocol):
         self.load = load
         self.data = b""
 
-    def connection_made(self, transport) -> None:
-        self.transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
         self.load.idle.append(self)
 
     def send(self, request: bytes, index: int, moment_ns: int) -> None:
@@ -159,7 +160,7 @@ class Connection(asyncio.Protocol):
         self.data = b""
         self.load.answer(self, data)
 
-    def connection_lost(self, exc) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         if not self.load.done.is_set():
             print(f"the API closed a connection: {exc!r}", file=sys.stderr)
             self.load.loop.stop()

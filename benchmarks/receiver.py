@@ -12,6 +12,7 @@ import sys
 import time
 from array import array
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -42,8 +43,8 @@ class Conversation(asyncio.Protocol):
         self.ledger = ledger
         self.data = b""
 
-    def connection_made(self, transport) -> None:
-        self.transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if self.data:

@@ -96,7 +96,7 @@ class Daemon:
         self.log = PostgresLog(self.database.dedicated, self.database.reading)
         self._closers.append(self.log.close)
         await self.log.prepare_days(clock.now().date(), DAYS_AHEAD)
-        self.world = World(self.partitions, await self.log.load())
+        self.world = World(self.partitions)
         self.recorder = Recorder(self.log, self.world, settings.rules, clock, SystemRandom())
         self.resolver = Resolver()
         self.transport = Transport(

@@ -142,18 +142,19 @@ class Recorder:
 
     async def run(self) -> None:
         """Append batch after batch, for ever."""
-        while True:
-            if not self._queue:
-                self._idle.set()
-                self._wake.clear()
-                await self._wake.wait()
-            batch = list(self._queue)
-            self._queue.clear()
-            try:
+        batch: list[_Pending] = []
+        try:
+            while True:
+                if not self._queue:
+                    self._idle.set()
+                    self._wake.clear()
+                    await self._wake.wait()
+                batch = list(self._queue)
+                self._queue.clear()
                 await self._record_or_isolate(batch)
-            except asyncio.CancelledError:
-                self._fail(batch, Unavailable("the recorder stopped"))
-                raise
+        except asyncio.CancelledError:
+            self._fail([*batch, *self._queue], Unavailable("the recorder stopped"))
+            raise
 
     async def _record_or_isolate(self, batch: list[_Pending]) -> None:
         """A command that makes the whole append fail, by a fault of ours, goes down alone."""

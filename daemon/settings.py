@@ -24,6 +24,7 @@ from events.retry import DELAYS_S, RetryPolicy
 SECRETS_FILE: Final = "secrets.env"
 SECRET_KEY_BYTES_MIN: Final = 32
 ADMIN_ID_CHARS_MIN: Final = 16
+COMPOSE_ONLY: Final = frozenset({"POSTGRES_PASSWORD"})  # in the same .env, for compose.yaml
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _LIST: Final = re.compile(r"[\s,]+")
 
@@ -190,7 +191,7 @@ def generate_secrets(home: Path) -> None:
 def _collect(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], list[str]]:
     """What is set, by field, and what is wrong with the `.env` file."""
     dotenv = {name: value for name, value in dotenv_values(folder / ".env").items() if value is not None}
-    unknown = sorted(dotenv.keys() - VARIABLES.keys())
+    unknown = sorted(dotenv.keys() - VARIABLES.keys() - COMPOSE_ONLY)
     problems = [f"{name}: .env sets it, but hookd knows no such variable" for name in unknown]
     merged = {**dotenv, **environ}
     return {name.lower(): merged[name] for name in VARIABLES if merged.get(name, "") != ""}, problems

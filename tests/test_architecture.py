@@ -21,8 +21,8 @@ LAYERS: list[set[str]] = [
     {"events.message", "events.world"},
     {"events.append", "events.decide"},
     {"events.fold", "events.log"},
-    {"events.postgres", "events.views"},
-    {"events.history"},
+    {"events.postgres"},
+    {"events.views", "events.history"},
     {"daemon.clock", "daemon.lane", "daemon.payloads", "daemon.sealing", "daemon.signing"},
     {"daemon.throttle", "daemon.supervisor", "daemon.settings", "daemon.postgres", "daemon.transport"},
     {"daemon.target", "daemon.recorder", "daemon.logs"},
@@ -52,7 +52,7 @@ DOORS = {  # what may be named only in one place → where
     "os.getenv": set(),
     "create_connection": {"daemon.transport.dialer"},
     "ClientSession": set(),
-    "log.append(": {"events.postgres"},
+    "select log.append(": {"events.postgres"},
 }
 
 

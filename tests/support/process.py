@@ -7,12 +7,12 @@ async with Hookd(home) as hookd:      # `hookd up` on a free port
 """
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -33,7 +33,7 @@ END_S = 40.0
 
 
 class Command:
-    """One run of `hookd …`: what it prints, and how it ends. Killed at the end of the block if it still lives."""
+    """One run of `hookd …`: what it prints, and how it ends."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -62,10 +62,18 @@ class Command:
         )
         return cls(process)
 
-    async def __aenter__(self) -> Self:
-        return self
+    @classmethod
+    @asynccontextmanager
+    async def start_in(cls, cwd: Path, *arguments: str, **environ: str) -> AsyncIterator[Self]:
+        """Run it for the length of the block; what still lives then is killed."""
+        command = await cls.start(*arguments, cwd=cwd, environ=environ)
+        try:
+            yield command
+        finally:
+            await command.kill()
 
-    async def __aexit__(self, *_: object) -> None:
+    async def kill(self) -> None:
+        """End it, if it still lives."""
         if self.process.returncode is None:
             self.process.kill()
         await self.ended()
@@ -98,7 +106,7 @@ class Command:
         except TimeoutError:
             raise AssertionError(f"it did not end in {within_s:g} s\n{self.said_all}") from None
         # What a child that outlives it (its PostgreSQL) inherited is not waited for.
-        with contextlib.suppress(TimeoutError):
+        with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._readers), 5)
         assert self.process.returncode is not None
         return self.process.returncode
@@ -171,6 +179,12 @@ class Hookd:
         assert dsn is not None, "its PostgreSQL does not run"
         return dsn
 
+    @property
+    def said_all(self) -> str:
+        """Everything its last run has printed."""
+        assert self.command is not None
+        return self.command.said_all
+
     async def _end(self) -> None:
         if self._session is not None:
             await self._session.close()
@@ -181,8 +195,7 @@ class Hookd:
                 try:
                     await self.command.ended()
                 except AssertionError:
-                    self.command.process.kill()
-                    await self.command.ended()
+                    await self.command.kill()
                     raise
         finally:
             await asyncio.to_thread(end_servers_of, Home(self.home).data)

@@ -1,5 +1,6 @@
 """Event types: the kinds of messages an organization declares."""
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -19,12 +20,19 @@ from events import ids
 from events.event_type import CreateEventType, EventType
 
 TAG: Final = "Event Type"
+NUL: Final = r"\u0000"
 
 
 def _draft7(schemas: dict[str, Any]) -> dict[str, Any]:
     for version, schema in schemas.items():
         if found := fault(schema):
             raise ValueError(f"version {version}: {found}")
+    try:
+        text = json.dumps(schemas, allow_nan=False)
+    except ValueError as error:
+        raise ValueError("numbers must be finite") from error
+    if NUL in text.replace(r"\\", ""):
+        raise ValueError("the character U+0000 cannot be stored")
     return schemas
 
 

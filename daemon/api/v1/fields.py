@@ -65,7 +65,7 @@ def unsupported(what: str) -> tuple[AfterValidator, WithJsonSchema]:
 
 
 Text = Annotated[str, AfterValidator(_without_controls)]
-Name = Annotated[Text, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1), AfterValidator(_without_controls)]
 Label = Annotated[str, Field(pattern=LABEL, max_length=256)]
 ApplicationUid = Annotated[str, _uid_rule(ids.APPLICATION)]
 EndpointUid = Annotated[str, _uid_rule(ids.ENDPOINT)]

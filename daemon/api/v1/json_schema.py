@@ -39,7 +39,7 @@ def _number(value: Any) -> bool:
 
 
 def _count(value: Any) -> bool:
-    return _number(value) and value >= 0 and int(value) == value
+    return _number(value) and value >= 0 and (isinstance(value, int) or value.is_integer())
 
 
 def _above_zero(value: Any) -> bool:
@@ -75,7 +75,7 @@ def _some(value: Any) -> Mapping[str, Any] | None:
 
 
 def _one_or_some(value: Any) -> Mapping[str, Any] | None:
-    return {f"[{nth}]": each for nth, each in enumerate(value)} if isinstance(value, list) else _one(value)
+    return _some(value) if isinstance(value, list) else _one(value)
 
 
 def _named(value: Any) -> Mapping[str, Any] | None:

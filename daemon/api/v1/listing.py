@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from daemon.api.errors import Invalid, Issue
 from daemon.api.lists import ListQuery, Order, Page
+from daemon.api.v1.fields import Label
 from events.views import END, EPOCH, Found, Slice
 
 S = TypeVar("S")
@@ -72,8 +73,8 @@ class TimedQuery(ListQuery):
 
     before: Moment | None = None
     after: Moment | None = None
-    channel: str | None = None
-    event_types: list[str] | None = None
+    channel: Label | None = None
+    event_types: list[Label] | None = None
     with_content: bool = True
 
 

@@ -1,9 +1,11 @@
 """Messages: what is to be sent. Creating one is the busiest route: it reads nothing, and writes once."""
 
+import re
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
+import msgspec
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
 
 from daemon.api.auth import Org, Tokens
@@ -14,10 +16,11 @@ from daemon.api.lists import Page
 from daemon.api.models import CamelIn, CamelOut
 from daemon.api.operation import Call
 from daemon.api.raw import RawObject
+from daemon.api.reply import Reply
 from daemon.api.v1 import applications
 from daemon.api.v1.applications import ApplicationIn
 from daemon.api.v1.callers import NOT_FOUND, Tenant, actor_of, application_of, known_application
-from daemon.api.v1.fields import EventId, Label, unsupported
+from daemon.api.v1.fields import LABEL, EventId, Label, unsupported
 from daemon.api.v1.listing import TimedQuery, oldest_first, page_of, slice_by_id, window
 from events import ids
 from events.application import Application
@@ -28,6 +31,7 @@ from events.views import Narrowed, Slice
 TAG: Final = "Message"
 ALL: Final = "/app/{app_id}/msg"
 KEPT_DAYS: Final = 90
+NAMEABLE: Final = re.compile(LABEL)
 
 EMPTY: Final = RawObject(b"{}")
 EXPIRED: Final = RawObject(b'{"expired":true}')
@@ -69,6 +73,17 @@ class MessageOut(CamelOut):
     timestamp: datetime
 
 
+class _Written(msgspec.Struct, rename="camel"):
+    """A MessageOut on the busiest route: written ten times faster."""
+
+    id: str
+    event_id: str | None
+    event_type: str
+    payload: msgspec.Raw
+    channels: tuple[str, ...] | None
+    timestamp: datetime
+
+
 class ContentQuery(BaseModel):
     """Whether the payload is to be answered too."""
 
@@ -98,7 +113,7 @@ def declare(surface: Surface, tokens: Tokens) -> None:
     )(get_message)
 
 
-async def create_message(call: Call[Org], app_id: str, body: MessageIn, query: ContentQuery) -> MessageOut | Refusal:
+async def create_message(call: Call[Org], app_id: str, body: MessageIn, query: ContentQuery) -> Reply | Refusal:
     """Accept a message for every endpoint that wants it; it is durable once this is answered.
 
     With `application`, the application is created first if it does not exist.
@@ -120,7 +135,7 @@ async def create_message(call: Call[Org], app_id: str, body: MessageIn, query: C
         return answer
     message = answer[0]
     assert isinstance(message, Message)
-    return write(message, payload if query.with_content else EMPTY)
+    return Reply(body=_written(message, payload if query.with_content else EMPTY))
 
 
 async def list_messages(call: Call[Tenant], app_id: str, query: TimedQuery) -> Page[MessageOut]:
@@ -148,7 +163,9 @@ async def get_message(call: Call[Tenant], app_id: str, msg_id: str, query: Conte
 
 async def message_of(call: Call[Tenant], application: Application, msg_id: str) -> Message:
     """The message of that id or eventId in an application. Raises Refused (404)."""
-    found = await call.state(DESK).views.message(application.partition, application.id, msg_id)
+    found = None
+    if NAMEABLE.fullmatch(msg_id):  # PostgreSQL refuses what is no text at all
+        found = await call.state(DESK).views.message(application.partition, application.id, msg_id)
     if found is None:
         raise Refused(NOT_FOUND)
     return found
@@ -170,6 +187,12 @@ def _payload(message: Message, payloads: dict[str, bytes] | None) -> RawObject:
         return EMPTY
     kept = payloads.get(message.id)
     return EXPIRED if kept is None else RawObject(kept)
+
+
+def _written(message: Message, payload: RawObject) -> bytes:
+    raw, at = msgspec.Raw(payload), message.accepted_at
+    out = _Written(message.id, message.event_id, message.event_type, raw, message.channels, at)
+    return msgspec.json.encode(out)
 
 
 def write(message: Message, payload: RawObject) -> MessageOut:

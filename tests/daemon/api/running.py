@@ -2,9 +2,11 @@
 
 import random
 import secrets
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
 from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
@@ -67,6 +69,7 @@ class Running:
     log: PostgresLog
     vitals: Vitals
     clock: TickingClock
+    database: Callable
     org: str = ORG
     headers: dict = field(default_factory=dict)
 
@@ -81,7 +84,7 @@ class Running:
 
     async def call(self, method, path, body=None, *, expect=None, **kwargs):
         """Call a route of /api/v1; answers (status, JSON or None), or the JSON alone if the status is expected."""
-        sent = {"data": body} if isinstance(body, bytes) else {"json": body}
+        sent = {"data": body} if isinstance(body, bytes | BytesIO) else {"json": body}
         response = await self.client.request(method, "/api/v1" + path, headers=self.headers, **sent, **kwargs)
         told = await response.json() if await response.read() else None
         if expect is None:
@@ -103,14 +106,13 @@ class Running:
         return (await self.call("POST", f"/app/{app_id}/msg", body, expect=202))["id"]
 
     async def attempt(self, message, endpoint, fault=None, status=200, body=b"", detail=""):
-        """Have one attempt recorded; answers its id."""
+        """Have one attempt recorded."""
         known = self.desk.world.endpoint(endpoint)
         key = (known.partition, message, endpoint)
         delivery = (await self.log.deliveries([key]))[key]
         outcome = Outcome(fault, 12, status, body, len(body), None, detail)
         command = RecordAttempt(delivery, outcome, int(self.clock.now().timestamp()), known.version)
         assert await self.desk.recorder.ask(command, "hookd")
-        return await self.log.heads()
 
 
 @asynccontextmanager
@@ -136,11 +138,20 @@ async def serve(dsn):
         registry=registry,
         passwords=passwords,
     )
+
+    @asynccontextmanager
+    async def writing():
+        connection = await database.dedicated()
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
     supervisor = Supervisor()
     supervisor.service("recorder", recorder.run)
     try:
         async with TestClient(TestServer(app)) as client:
-            running = Running(client, tokens, desk, log, vitals, clock)
+            running = Running(client, tokens, desk, log, vitals, clock, writing)
             running.as_org(ORG)
             yield running
     finally:

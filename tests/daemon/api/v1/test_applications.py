@@ -20,7 +20,8 @@ async def test_created_read_and_listed(running):
         "createdAt": made["createdAt"],
         "updatedAt": made["createdAt"],
     }
-    assert made["createdAt"].startswith("2026-08-21T12:00:") and made["createdAt"].endswith("Z")
+    assert made["createdAt"].startswith("2026-08-21T12:00:")
+    assert made["createdAt"].endswith("Z")
     assert await running.call("GET", f"/app/{made['id']}", expect=200) == made
     assert await running.call("GET", "/app/acme/", expect=200) == made
     page = {"data": [made], "iterator": made["id"], "prevIterator": "-" + made["id"], "done": True}
@@ -62,7 +63,8 @@ async def test_put_replaces_or_creates(running):
     put = await running.call("PUT", "/app/acme", {"name": "New"}, expect=200)
     assert (put["name"], put["throttleRate"], put["metadata"]) == ("New", None, {})
     made = await running.call("PUT", "/app/nothing", {"name": "Made"}, expect=201)
-    assert made["id"].startswith("app_") and "uid" not in made
+    assert made["id"].startswith("app_")
+    assert "uid" not in made
 
 
 async def test_deletion_takes_the_endpoints_along(running):

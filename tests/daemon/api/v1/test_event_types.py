@@ -63,6 +63,10 @@ async def test_feature_flags_open_types_to_applications(running):
     assert (await running.call("GET", "/event-type/gamma.x"))[0] == 404
 
 
+async def test_a_schema_may_speak_of_an_escape(running):
+    await running.event_type("a", schemas={"1": {"title": "\\\\u0000"}})
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -77,6 +81,8 @@ async def test_feature_flags_open_types_to_applications(running):
         ("schemas", {"1": {"allOf": []}}),
         ("schemas", {"1": 5}),
         ("schemas", []),
+        ("schemas", {"1": {"default": float("inf")}}),
+        ("schemas", {"1": {"title": "a\0"}}),
     ],
 )
 async def test_bad_fields(running, field, value):

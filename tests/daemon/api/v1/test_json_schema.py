@@ -9,8 +9,8 @@ from daemon.api.v1.json_schema import fault
 
 KEYWORDS = [
     "$id", "title", "multipleOf", "maximum", "maxLength", "pattern", "items", "uniqueItems", "contains", "required",
-    "additionalProperties", "properties", "dependencies", "enum", "type", "allOf", "not", "if", "readOnly", "examples",
-    "minItems", "exclusiveMinimum", "unknown", "default", "const",
+    "additionalProperties", "properties", "dependencies", "enum", "type", "allOf", "not", "if", "readOnly",
+    "examples", "minItems", "exclusiveMinimum", "unknown", "default", "const",
 ]  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers(-2, 5) | st.sampled_from(["string", "object", "x"]) | st.just(1.5)
 VALUES = st.recursive(
