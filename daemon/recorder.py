@@ -31,6 +31,8 @@ from events.world import Entity, World
 log = structlog.get_logger()
 
 BATCH_ROWS_MAX: Final = 4000
+GATHER_S: Final = 0.005
+GATHER_COMMANDS: Final = 256
 STALE_RETRIES_MAX: Final = 5
 RECONNECT_DELAY_MIN_S: Final = 0.05
 RECONNECT_DELAY_MAX_S: Final = 2.0
@@ -149,12 +151,21 @@ class Recorder:
                     self._idle.set()
                     self._wake.clear()
                     await self._wake.wait()
+                await self._gather()
                 batch = list(self._queue)
                 self._queue.clear()
                 await self._record_or_isolate(batch)
         except asyncio.CancelledError:
             self._fail([*batch, *self._queue], Unavailable("the recorder stopped"))
             raise
+
+    async def _gather(self) -> None:
+        """Let the loop bring what it has at hand: a quiet loop has nothing, so no one waits; a busy one fills a batch."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + GATHER_S
+        seen = 0
+        while seen < (seen := len(self._queue)) < GATHER_COMMANDS and loop.time() < until:
+            await asyncio.sleep(0)
 
     async def _record_or_isolate(self, batch: list[_Pending]) -> None:
         """A command that makes the whole append fail, by a fault of ours, goes down alone."""
@@ -349,8 +360,9 @@ class Recorder:
         if self.available:
             log.error("database_lost", error=str(error), waiting=len(pending))
         self.available = False
-        self._fail(pending, error)
-        self._queue.extendleft(reversed([each for each in pending if each.answer is None]))
+        waiting = [*pending, *self._queue]
+        self._fail(waiting, error)
+        self._queue = deque(each for each in waiting if each.answer is None)
         delay_s = RECONNECT_DELAY_MIN_S
         while True:
             try:

@@ -1,0 +1,298 @@
+"""The one door into the log, against a log that can be made to hesitate, fail and forget."""
+
+import asyncio
+from random import Random
+
+import pytest
+from structlog.testing import capture_logs
+
+from daemon.recorder import BATCH_ROWS_MAX, STALE_RETRIES_MAX, Busy, Committed, Recorder
+from events.append import Append
+from events.application import CreateApplication, UpdateApplication
+from events.breaker import BreakerPolicy
+from events.catalogue import AttemptFailed, AttemptSucceeded, DeliveryCancelled
+from events.decide import Rules
+from events.delivery import Delivery, EndDelivery, RecordAttempt
+from events.fold import Fold
+from events.log import Stale, Unavailable
+from events.message import AcceptMessage
+from events.outcome import Fault, Outcome
+from events.refusal import Refusal
+from events.retry import RetryPolicy
+from events.world import World
+from tests.support.builders import APP, EP, MSG, NOW, accepting, creating, registering
+from tests.support.memory_log import MemoryLog
+from tests.support.virtual_loop import VirtualClock, virtual
+
+KEY = (0, MSG, EP)
+BAD = Outcome(Fault.STATUS, 1, 500)
+OK = Outcome(None, 1, 200)
+
+
+class MoodyLog(MemoryLog):
+    """Does next what it is told: an exception before, or after ("after", exception)."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.moods: list = []
+        self.appends: list[Append] = []
+        self.away = False
+
+    async def append(self, append: Append):
+        await asyncio.sleep(0.01)
+        mood = self.moods.pop(0) if self.moods else None
+        if isinstance(mood, Exception):
+            raise mood
+        if callable(mood):
+            await mood()
+        recorded = await super().append(append)
+        self.appends.append(append)
+        if isinstance(mood, tuple):
+            raise mood[1]
+        return recorded
+
+    async def load(self):
+        await asyncio.sleep(0.01)
+        if self.away:
+            raise Unavailable("away")
+        return await super().load()
+
+
+class Desk:
+    """A recorder at work, over a log with one application, endpoint and message."""
+
+    async def open(self, **rules) -> "Desk":
+        self.log = MoodyLog()
+        creating(append := Append(NOW))
+        registering(append)
+        await MemoryLog.append(self.log, accepting(append, EP))
+        self.world = World(1, await MemoryLog.load(self.log))
+        self.recorder = Recorder(self.log, self.world, Rules(**rules), VirtualClock(NOW), Random(1), queue_max=5)
+        self.recorder.epochs = {0: 0}
+        self.heard: list[Committed] = []
+        self.ignored: list = []
+        self.recorder.followers.append(self.heard.append)
+        self.recorder.on_ignored = self.ignored.append
+        self.task = asyncio.create_task(self.recorder.run())
+        return self
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.log.tables.deliveries[KEY]
+
+    def ask(self, command) -> "asyncio.Task":
+        return asyncio.create_task(self.recorder.ask(command, "test"))
+
+    def tell(self, outcome: Outcome, delivery: Delivery | None = None) -> None:
+        self.recorder.tell(RecordAttempt(delivery or self.delivery, outcome, 1, 1))
+
+    def check(self) -> list[str]:
+        """The names of all events; the tables and the world are their fold."""
+        fold = Fold(self.log.events[0])
+        assert fold.deliveries == self.log.tables.deliveries
+        assert fold.entities == self.log.tables.entities
+        assert self.world._entities == fold.entities
+        return [type(each.event).__name__ for each in self.log.events[0]][3:]
+
+
+def create(number: int, uid: str | None = None) -> CreateApplication:
+    return CreateApplication(f"app_{number}x", "org_1", "N", uid)
+
+
+def accept(number: int, event_id: str | None = None) -> AcceptMessage:
+    return AcceptMessage(f"msg_{number}x", APP, "t", b"{}", "d", event_id=event_id)
+
+
+@virtual
+async def test_what_is_asked_while_an_append_is_on_its_way_goes_together() -> None:
+    desk = await Desk().open()
+    first = desk.ask(create(0))
+    await asyncio.sleep(0.001)
+    rest = [desk.ask(create(number)) for number in range(1, 5)]
+    await asyncio.gather(first, *rest)
+    assert [len(append.caused) for append in desk.log.appends] == [1, 4]
+    assert [len(each.events) for each in desk.heard] == [1, 4]
+    desk.check()
+
+
+@virtual
+async def test_two_that_want_one_name_meet_before_the_log() -> None:
+    desk = await Desk().open()
+    won, lost = await asyncio.gather(desk.ask(create(1, "u")), desk.ask(create(2, "u")))
+    assert won[0].uid == "u"
+    assert isinstance(lost, Refusal)
+    won, lost = await asyncio.gather(desk.ask(accept(1, "e")), desk.ask(accept(2, "e")))
+    assert won[0].event_id == "e"
+    assert lost.code == "conflict"
+    assert isinstance(await desk.ask(accept(3, "e")), Refusal)
+
+
+@virtual
+async def test_a_race_lost_to_another_process_is_lost_alone() -> None:
+    desk = await Desk().open()
+
+    async def another() -> None:
+        creating(append := Append(NOW), "app_other", uid="u")
+        await MemoryLog.append(desk.log, append)
+
+    desk.log.moods = [another]
+    lost, won = await asyncio.gather(desk.ask(create(1, "u")), desk.ask(create(2)))
+    assert isinstance(lost, Refusal)
+    assert won[0].id == "app_2x"
+    assert desk.world.application("u", "org_1").id == "app_other"
+    desk.check()
+
+
+@virtual
+async def test_what_moved_on_is_read_and_decided_again() -> None:
+    desk = await Desk().open(retry=RetryPolicy(jitter=0.0))
+    old = desk.delivery
+    desk.recorder.tell(EndDelivery(old, DeliveryCancelled("deleted")))
+    await desk.recorder.drained()
+    desk.tell(OK, old)
+    await desk.recorder.drained()
+    assert desk.check() == ["DeliveryCancelled", "AttemptSucceeded"]
+
+
+@virtual
+async def test_a_poisonous_command_goes_down_alone() -> None:
+    desk = await Desk().open()
+    with capture_logs():
+        good, poison, uid, update = await asyncio.gather(
+            desk.ask(create(1)), desk.ask(create(1)), desk.ask(create(2, "u")),
+            desk.ask(UpdateApplication(APP, {"nonsense": 1})), return_exceptions=True,
+        )  # fmt: skip
+    assert good[0].id == "app_1x"
+    assert isinstance(poison, Exception)
+    assert uid[0].uid == "u", "what was decided before the fault was taken back, and does not stand in its own way"
+    assert isinstance(update, Exception)
+    desk.check()
+
+
+@virtual
+async def test_what_never_settles_fails_alone() -> None:
+    desk = await Desk().open()
+    desk.log.moods = [Stale("always")] * (2 * STALE_RETRIES_MAX)  # both together, then the first by itself
+    with capture_logs():
+        lost, won = await asyncio.gather(desk.ask(create(1)), desk.ask(create(2)), return_exceptions=True)
+    assert isinstance(lost, Unavailable)
+    assert won[0].id == "app_2x"
+    desk.check()
+
+
+@virtual
+async def test_an_outcome_that_cannot_be_recorded_is_let_go() -> None:
+    desk = await Desk().open()
+    desk.log.moods = [ValueError("poison")]
+    with capture_logs():
+        desk.tell(OK)
+        await desk.recorder.drained()
+    assert len(desk.ignored) == 1
+
+
+@virtual
+async def test_while_the_database_is_away_asks_fail_and_outcomes_wait() -> None:
+    desk = await Desk().open()
+    desk.log.moods, desk.log.away = [Unavailable("gone")], True
+    with capture_logs():
+        desk.tell(BAD)
+        asked = [desk.ask(create(1))]
+        await asyncio.sleep(0.001)
+        asked.append(desk.ask(create(3)))  # while the append is on its way
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(each, Unavailable) for each in results)
+        await asyncio.sleep(60)
+        assert not desk.recorder.available
+        with pytest.raises(Unavailable):
+            await desk.ask(create(2))
+        assert desk.check() == []
+        desk.log.away = False
+        await asyncio.sleep(5)
+    assert desk.recorder.available
+    assert desk.check() == ["AttemptFailed"]
+
+
+@pytest.mark.parametrize("outcome", [OK, BAD, Outcome(Fault.INTERNAL, 1), Outcome(Fault.STATUS, 1, 410)])
+@virtual
+async def test_an_outcome_committed_without_an_answer_is_recorded_once(outcome: Outcome) -> None:
+    desk = await Desk().open()
+    desk.log.moods = [("after", Unavailable("lost"))]
+    with capture_logs():
+        desk.tell(outcome)
+        await desk.recorder.drained()
+    assert len(desk.ignored) == 1
+    assert len([name for name in desk.check() if name.startswith("Attempt")]) == 1
+
+
+@virtual
+async def test_failures_are_counted_once_however_often_they_are_decided() -> None:
+    desk = await Desk().open(breaker=BreakerPolicy(failures_max=3))
+    desk.log.moods = [Stale("x"), Stale("x")]
+    desk.tell(BAD)
+    await desk.recorder.drained()
+    assert desk.world.rows[EP].failures == 1
+    assert "BreakerOpened" not in desk.check()
+
+
+@virtual
+async def test_outcomes_of_an_epoch_that_is_over_are_let_go_and_the_rest_is_recorded() -> None:
+    desk = await Desk().open()
+    await desk.log.take("another", 60, force=True)
+    with capture_logs():
+        desk.tell(OK)
+        answer = await desk.ask(create(1))
+    assert answer[0].id == "app_1x"
+    assert len(desk.ignored) == 1
+    assert desk.check() == ["ApplicationCreated"]
+
+
+@virtual
+async def test_more_than_it_takes_on_is_busy() -> None:
+    desk = await Desk().open()
+    asked = [desk.ask(create(number)) for number in range(6)]
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert [isinstance(each, Busy) for each in results] == [False] * 5 + [True]
+
+
+@virtual
+async def test_a_batch_is_bounded_and_the_rest_keeps_its_order() -> None:
+    desk = await Desk().open()
+    number = BATCH_ROWS_MAX + 10
+    commands = [EndDelivery(desk.delivery, DeliveryCancelled("x"))]
+    commands += [create(n) for n in range(number)]
+    await desk.recorder.ask_all(commands)
+    assert [len(append.caused) for append in desk.log.appends] == [BATCH_ROWS_MAX, 11]
+    assert [each.stream for each in desk.log.events[0]][-2:] == [f"app_{number - 2}x", f"app_{number - 1}x"]
+
+
+@virtual
+async def test_a_follower_that_fails_undoes_nothing() -> None:
+    desk = await Desk().open()
+    desk.recorder.followers.insert(0, lambda _: 1 / 0)
+    with capture_logs() as logs:
+        await desk.ask(create(1))
+    assert desk.check() == ["ApplicationCreated"]
+    assert len(desk.heard) == 1
+    assert [each["event"] for each in logs] == ["follower_failed"]
+
+
+@virtual
+async def test_who_asked_is_told_when_it_stops() -> None:
+    desk = await Desk().open()
+    asked = [desk.ask(create(1))]
+    await asyncio.sleep(0.001)
+    asked.append(desk.ask(create(2)))
+    await asyncio.sleep(0)
+    desk.task.cancel()
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(each, Unavailable) for each in results)
+
+
+@virtual
+async def test_response_bodies_are_kept_by_position() -> None:
+    desk = await Desk().open()
+    desk.tell(Outcome(Fault.STATUS, 1, 500, b"no", 2))
+    await desk.recorder.drained()
+    assert desk.log.tables.responses == {(0, 4): b"no"}
+    kinds = {type(each.event) for each in desk.log.events[0][3:]}
+    assert kinds <= {AttemptFailed, AttemptSucceeded}

@@ -1,0 +1,83 @@
+"""What is PostgreSQL's alone; tests/contracts/test_log.py proves the rest."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import asyncpg
+import pytest
+
+from daemon.postgres.database import Database
+from events.append import Append
+from events.catalogue import EndpointUpdated
+from events.log import Unavailable
+from events.postgres import PostgresLog
+from tests.support.builders import EP, NOW, accepting, changing, creating, registering
+from tests.support.state_equals_fold import assert_state_equals_fold
+
+
+@pytest.fixture
+async def opened(database: str) -> AsyncIterator[Database]:
+    found = await Database.open(database, readers=1)
+    yield found
+    await found.close()
+
+
+async def test_a_lost_writer_is_unavailable_and_replaced(opened: Database, database: str) -> None:
+    log = PostgresLog(opened.dedicated, opened.reading)
+    await log.append(accepting(Append(NOW), EP))
+    log._writer.terminate()
+    await log.append(accepting(Append(NOW), EP, message="msg_2"))  # found closed: a new one is made
+    await kill_writers(database)
+    with suppress(Unavailable):  # or nothing at all, when its end was noticed in time
+        await log.append(accepting(Append(NOW), EP, message="msg_3"))
+    await log.append(accepting(Append(NOW), EP, message="msg_4"))
+    await log.close()
+    await log.close()
+    fold = await assert_state_equals_fold(database)
+    assert len(fold.messages) in {3, 4}
+
+
+async def kill_writers(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query like '%log.append%' "
+        "and pid <> pg_backend_pid() and datname = current_database()"
+    )
+    await connection.close()
+
+
+async def test_a_database_that_cannot_be_reached_is_unavailable() -> None:
+    async def refuse(_settings: object) -> asyncpg.Connection:
+        raise ConnectionRefusedError
+
+    log = PostgresLog(refuse, lambda: asyncio.timeout(0))
+    with pytest.raises(Unavailable):
+        await log.take("a", 1, force=True)
+    with pytest.raises(Unavailable):
+        await log.append(accepting(Append(NOW)))
+
+
+async def test_a_fault_of_ours_is_not_called_unavailable(opened: Database) -> None:
+    log = PostgresLog(opened.dedicated, opened.reading)
+    creating(append := Append(NOW), name="no\x00zero")
+    with pytest.raises(asyncpg.PostgresError):
+        await log.append(append)
+    await log.append(accepting(Append(NOW), EP))
+    await log.close()
+
+
+async def test_a_table_that_differs_from_the_log_is_found(opened: Database, database: str) -> None:
+    log = PostgresLog(opened.dedicated, opened.reading)
+    creating(append := Append(NOW))
+    endpoint = registering(append)
+    await log.append(accepting(append, EP))
+    changing(append := Append(NOW), endpoint, EP, EndpointUpdated(endpoint.config))
+    await log.append(append)
+    await log.close()
+    await assert_state_equals_fold(database)
+    connection = await asyncpg.connect(database)
+    await connection.execute("update state.delivery set attempts = 1")
+    await connection.close()
+    with pytest.raises(AssertionError, match=r"state\.delivery: 1 differ"):
+        await assert_state_equals_fold(database)
