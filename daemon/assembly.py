@@ -17,6 +17,7 @@ from daemon.api.auth import AdminIds, Tokens
 from daemon.clock import SystemClock
 from daemon.desk import Desk
 from daemon.dispatcher import Dispatcher
+from daemon.entropy import Entropy
 from daemon.feeder import Feeder
 from daemon.metrics import Metrics
 from daemon.ownership import Owner
@@ -32,12 +33,13 @@ from daemon.supervisor import Supervisor
 from daemon.transport import Guard, Resolver, Transport, client_tls
 from daemon.vitals import Vitals
 from events.log import Unavailable
-from events.postgres import PostgresLog
+from events.postgres import BY_INDEX, PostgresLog
 from events.views import Views
 from events.world import World
 
 log = structlog.get_logger()
 
+DATABASE_WAIT_S: Final = 60.0
 DAYS_AHEAD: Final = 4
 UPKEEP_S: Final = 30.0
 TOKEN_LEEWAY: Final = timedelta(minutes=15)
@@ -51,6 +53,7 @@ class Daemon:
     def __init__(self, settings: Settings, progress: Callable[[str], None] | None = None) -> None:
         self.settings = settings
         self.supervisor = Supervisor()
+        self._progress = progress
         self.clock = SystemClock()
         self.postgres: EmbeddedPostgres | None = None
         if settings.embedded:
@@ -80,7 +83,9 @@ class Daemon:
             assert settings.database_url is not None
             dsn = settings.database_url.get_secret_value()
         self.dsn = dsn
-        self.database = await Database.open(dsn)
+        self.database = await Database.open(
+            dsn, settings=BY_INDEX, starting_s=DATABASE_WAIT_S, progress=self._progress
+        )
         self._closers.append(self.database.close)
         connection = await self.database.dedicated()
         try:
@@ -125,7 +130,7 @@ class Daemon:
         self.owner = Owner(self.log, self.recorder, clock, name, self.partitions)
         self.tokens = Tokens(settings.secret_key.get_secret_value(), clock.now, leeway=TOKEN_LEEWAY)
         views = Views(self.database.reading)
-        self.desk = Desk(self.recorder, self.world, views, sealer, clock, secrets.token_bytes)
+        self.desk = Desk(self.recorder, self.world, views, sealer, clock, Entropy())
         self.application = build(
             self.desk,
             tokens=self.tokens,

@@ -160,12 +160,12 @@ class Recorder:
             raise
 
     async def _gather(self) -> None:
-        """Let the loop bring what it has at hand: a quiet loop has nothing, so no one waits; a busy one fills a batch."""
+        """Let the loop bring what it has at hand: a quiet one has nothing, so no one waits; a busy one fills a batch."""
         loop = asyncio.get_running_loop()
         until = loop.time() + GATHER_S
         seen = 0
-        while seen < (seen := len(self._queue)) < GATHER_COMMANDS and loop.time() < until:
-            await asyncio.sleep(0)
+        while seen < (seen := len(self._queue)) < GATHER_COMMANDS and loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0)  # one turn of the loop, not a wait
 
     async def _record_or_isolate(self, batch: list[_Pending]) -> None:
         """A command that makes the whole append fail, by a fault of ours, goes down alone."""

@@ -89,10 +89,10 @@ class Target:
             moment = now
         elif lane.wants(now):
             moment = now
-        elif lane.wake_at is not None and not lane.more:
+        elif lane.wake_at is not None and lane.wake_at > now and not lane.more:
             moment = lane.wake_at
         else:
-            return None
+            return None  # too much is out to read more: an outcome will wake it
         if self.throttle is not None and (free_at := self.throttle.free_at()) > moment.timestamp():
             moment = datetime.fromtimestamp(free_at, UTC) + MICROSECOND  # never rounded down
         return max(moment, endpoint.breaker_until) if endpoint.breaker_until else moment

@@ -14,5 +14,7 @@ daemon, the console and the auditor share one `evolve`, so a state table is alwa
 Read in this order: catalogue (every event), delivery (the life of one delivery), decide (all commands),
 fold (all states), log (the one door to the tables).
 
+All of these are frozen values, so none can be part of a cycle, and the busy ones tell the collector so (gc=False).
+
 This package imports neither `daemon` nor `tui`; only `log`, `state` and `tail` do I/O.
 """

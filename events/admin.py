@@ -7,7 +7,7 @@ import msgspec
 from events.catalogue import AdminCreated, Event
 
 
-class Admin(msgspec.Struct, frozen=True):
+class Admin(msgspec.Struct, frozen=True, gc=False):
     """The latest fold of an admin's stream, and its row in state.admin. The password's hash is sealed elsewhere."""
 
     partition: int

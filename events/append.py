@@ -15,7 +15,7 @@ from events.world import Entity
 DeliveryKey = tuple[int, str, str]  # partition, message, endpoint
 
 
-class Caused(msgspec.Struct, frozen=True):
+class Caused(msgspec.Struct, frozen=True, gc=False):
     """A fact, who caused it, and the request that led to it."""
 
     fact: Fact

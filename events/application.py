@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from events.catalogue import ApplicationCreated, ApplicationDeleted, ApplicationUpdated, Event
 
 
-class Application(msgspec.Struct, frozen=True):
+class Application(msgspec.Struct, frozen=True, gc=False):
     """The latest fold of an application's stream, and its row in state.application."""
 
     partition: int

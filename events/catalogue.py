@@ -14,7 +14,7 @@ import msgspec
 from events.outcome import Fault
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One fact. Its envelope (position, stream, moment, actor) stands beside it, not in it."""
 
 
@@ -93,7 +93,7 @@ class EventTypeUpdated(Event, frozen=True):
 # --- endpoint -------------------------------------------------------------------------------------------------
 
 
-class EndpointConfig(msgspec.Struct, frozen=True, omit_defaults=True):
+class EndpointConfig(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What the customer or operator sets on an endpoint. None means: the daemon's default."""
 
     url: str

@@ -73,7 +73,7 @@ class IllegalMove(AssertionError):
     """An event that cannot follow this state: a fault of ours, or a log that was tampered with."""
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """Where a delivery stands. `attempts` counts those spent; `next_at` is None once it has ended."""
 
     partition: int
@@ -87,7 +87,7 @@ class Delivery(msgspec.Struct, frozen=True):
     reason: str | None = None  # why it is not delivered (yet): the last failure, or how it ended
 
 
-class RecordAttempt(msgspec.Struct, frozen=True):
+class RecordAttempt(msgspec.Struct, frozen=True, gc=False):
     """The outcome of one attempt of `delivery`, made with version `config` of its endpoint."""
 
     delivery: Delivery
@@ -96,7 +96,7 @@ class RecordAttempt(msgspec.Struct, frozen=True):
     config: int
 
 
-class EndDelivery(msgspec.Struct, frozen=True):
+class EndDelivery(msgspec.Struct, frozen=True, gc=False):
     """Stop trying: the endpoint is gone (cancel), or the payload is (expire)."""
 
     delivery: Delivery

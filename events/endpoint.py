@@ -20,7 +20,7 @@ from events.catalogue import (
 )
 
 
-class Endpoint(msgspec.Struct, frozen=True):
+class Endpoint(msgspec.Struct, frozen=True, gc=False):
     """The latest fold of an endpoint's stream, and its row in state.endpoint."""
 
     partition: int

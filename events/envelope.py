@@ -8,7 +8,7 @@ import msgspec
 from events.catalogue import Event
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """An event that is decided but not yet in the log.
 
     `stream` is the id of the entity whose history it belongs to: an application, an endpoint, a message. A
@@ -22,7 +22,7 @@ class Fact(msgspec.Struct, frozen=True):
     endpoint: str | None = None
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event in the log. (partition, seq) is its position: gap-free, in commit order."""
 
     partition: int

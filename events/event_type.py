@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from events.catalogue import Event, EventTypeCreated, EventTypeUpdated
 
 
-class EventType(msgspec.Struct, frozen=True):
+class EventType(msgspec.Struct, frozen=True, gc=False):
     """The latest fold of an event type's stream, and its row in state.event_type."""
 
     partition: int

@@ -17,22 +17,32 @@ ADMIN: Final = "adm"
 ORGANIZATION: Final = "org"
 SIGNING_KEY: Final = "sec"
 
-ENTROPY_BYTES: Final = 15
+ENTROPY_BYTES: Final = 20
 _EPOCH_S: Final = 1_400_000_000
 _LENGTH: Final = 27
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS: Final = tuple(high + low for high in _DIGITS for low in _DIGITS)
 _TEN_DIGITS: Final = 62**10
+_TO_DIGIT: Final = bytes(ord(_DIGITS[byte % 62]) for byte in range(256))
+_DRAWN: Final = 62**19  # numbers that 19 digits can spell
+_LEADS: Final = 2**120 // _DRAWN - 1  # leads that keep a number within its 4 ms, wherever these begin
 _UID: Final = re.compile(r"[a-zA-Z0-9\-_.]{1,256}")
 
 
 def mint(prefix: str, now: datetime, entropy: bytes) -> str:
-    """A new id of this kind. `entropy` is ENTROPY_BYTES of randomness."""
-    seconds = now.timestamp()
-    whole = int(seconds)
-    quarter = int((seconds - whole) * 250)
-    number = (whole - _EPOCH_S) << 128 | quarter << 120 | int.from_bytes(entropy, "big")
-    return f"{prefix}_{base62(number)}"
+    """A new id of this kind. `entropy` is ENTROPY_BYTES of randomness.
+
+    The last 19 digits are drawn one by one and only the first 8 computed, so that the whole stays within the 2^120
+    numbers of its 4 ms: a third of the cost of turning 160 bits into digits.
+    """
+    whole, fraction = divmod(int(now.timestamp() * 250), 250)
+    first = (whole - _EPOCH_S) << 128 | fraction << 120
+    lead = -(-first // _DRAWN) + entropy[0] % _LEADS
+    lead, d = divmod(lead, 3844)
+    lead, c = divmod(lead, 3844)
+    a, b = divmod(lead, 3844)
+    drawn = entropy[1:ENTROPY_BYTES].translate(_TO_DIGIT).decode("ascii")
+    return f"{prefix}_{_PAIRS[a]}{_PAIRS[b]}{_PAIRS[c]}{_PAIRS[d]}{drawn}"
 
 
 def base62(number: int) -> str:

@@ -9,7 +9,7 @@ from events.delivery import Delivery
 from events.envelope import Fact, Recorded
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """The fold of a message's stream, and its row in state.message."""
 
     partition: int
@@ -24,7 +24,7 @@ class Message(msgspec.Struct, frozen=True):
     accepted_at: datetime
 
 
-class AcceptMessage(msgspec.Struct, frozen=True):
+class AcceptMessage(msgspec.Struct, frozen=True, gc=False):
     """Ask for a message to be sent to every endpoint of the application that wants it."""
 
     id: str

@@ -21,7 +21,7 @@ class Fault(StrEnum):
     INTERNAL = "internal"  # our own fault, never the endpoint's: spends no attempt
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request, as it ended.
 
     `fault` is None on a 2xx answer only. `status` stands whenever an answer's head came, so also beside

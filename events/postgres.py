@@ -75,14 +75,18 @@ _TABLE_OF: Final = {kind: table for table, kind in TABLES.items()}
 
 _JSON_COLUMNS: Final = frozenset({"metadata", "schemas"})
 
-WRITER_SETTINGS: Final = {
-    # A plan made while the tables are empty is a sequential scan for ever: always go by the index.
+BY_INDEX: Final = {
+    # Tables of work are empty one moment and hold a million rows the next, and statistics tell of neither. A plan
+    # made for a few rows (scan all, sort, take ten) is a disaster for many: always walk the index, row by row.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_sort": "off",
     "jit": "off",
 }
+"""Settings for every session that runs the statements below."""
 
 
 class PostgresLog:
@@ -221,7 +225,7 @@ class PostgresLog:
         async with self._writing:
             with _unavailable():
                 if self._writer is None or self._writer.is_closed():
-                    self._writer = await self._connect(WRITER_SETTINGS)
+                    self._writer = await self._connect(BY_INDEX)
                 try:
                     yield self._writer
                 except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):

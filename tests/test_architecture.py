@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     {"events.fold", "events.log"},
     {"events.postgres"},
     {"events.views", "events.history"},
-    {"daemon.clock", "daemon.lane", "daemon.payloads", "daemon.sealing", "daemon.signing"},
+    {"daemon.clock", "daemon.entropy", "daemon.lane", "daemon.payloads", "daemon.sealing", "daemon.signing"},
     {"daemon.throttle", "daemon.supervisor", "daemon.settings", "daemon.postgres", "daemon.transport"},
     {"daemon.target", "daemon.recorder", "daemon.logs"},
     {"daemon.dispatcher", "daemon.ownership", "daemon.desk"},

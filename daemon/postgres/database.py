@@ -4,7 +4,7 @@ asyncpg's own defaults would: a pool hands out connections without a deadline, a
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -65,21 +65,28 @@ class Database:
         acquire_timeout_s: float = 5,
         statement_timeout_s: float = 30,
         starting_s: float = 60,
+        settings: Mapping[str, str] | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> Self:
         """Connect, waiting up to `starting_s` seconds for a server that is just starting.
 
+        `settings` are PostgreSQL settings of the readers, on top of hookd's; `progress` hears of a long wait.
         Raises `DatabaseTooOld` for a server before PostgreSQL 15, `DatabaseUnavailable` if none answers in
         time or it refuses this address, for example for its password.
         """
         deadlines = Deadlines(acquire_timeout_s, statement_timeout_s)
-        await _check_server(dsn, starting_s)
+        await _check_server(dsn, starting_s, progress or (lambda _text: None))
         pool = await asyncpg.create_pool(
             dsn,
             min_size=1,
             max_size=readers,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=deadlines.client_s,
-            server_settings=deadlines.server_settings | {"default_transaction_read_only": "on"},
+            server_settings={
+                **deadlines.server_settings,
+                "default_transaction_read_only": "on",
+                **(settings or {}),
+            },
         )
         return cls(dsn, pool, deadlines)
 
@@ -135,11 +142,15 @@ def place(dsn: str) -> str:
     return f"{host}{parts.path}"
 
 
-async def _check_server(dsn: str, starting_s: float) -> None:
+async def _check_server(dsn: str, starting_s: float, progress: Callable[[str], None]) -> None:
     """Wait until the server answers and look at its version."""
     try:
         major = await until_ready(
-            lambda: _major_version(dsn), ready_s=starting_s, report=lambda _waited_s, _answer: None
+            lambda: _major_version(dsn),
+            ready_s=starting_s,
+            report=lambda waited_s, answer: progress(
+                f"no PostgreSQL answers at {place(dsn)} yet ({answer}); waited {waited_s:.0f} s of {starting_s:.0f} s"
+            ),
         )
     except NotReadyError as error:
         raise DatabaseUnavailable(

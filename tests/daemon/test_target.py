@@ -80,6 +80,17 @@ def test_what_is_due_later_calls_it_up_then() -> None:
     assert not target.idle()
 
 
+def test_what_is_due_waits_for_outcomes_while_too_much_is_out() -> None:
+    target = a_target(waiting=20, batch_size=20)
+    fly(target, 20)
+    target.flying = 3  # the others have landed and are on their way into the log
+    target.lane.settle("m0", 2, NOW)
+    assert target.attention_at(NOW) is None, "else it would be asked again and again"
+    for number in range(1, 20):
+        target.lane.settle(f"m{number}", 2, None)
+    assert target.attention_at(NOW) == NOW
+
+
 def test_the_head_of_a_request_is_written_once() -> None:
     target = Target(an_endpoint(url="https://example.com:8443/a?b=c"), 3)
     assert target.head.startswith(b"POST /a?b=c HTTP/1.1\r\nhost: example.com:8443\r\n")

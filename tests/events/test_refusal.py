@@ -1,5 +1,4 @@
 from events import refusal
-from events.outcome import Fault
 
 
 def test_refusals_have_a_code_for_machines_and_words_for_people() -> None:
@@ -7,9 +6,3 @@ def test_refusals_have_a_code_for_machines_and_words_for_people() -> None:
     assert refusal.conflict("taken", "uid") == refusal.Refusal("conflict", "taken", "uid")
     assert refusal.conflict("taken", code="x").code == "x"
     assert refusal.invalid("uid", "bad") == refusal.Refusal("invalid", "bad", "uid")
-
-
-def test_faults_are_closed_and_read_as_words() -> None:
-    assert {str(each) for each in Fault} == {
-        "status", "dns", "blocked", "connect", "tls", "timeout", "reset", "protocol", "internal",
-    }  # fmt: skip
