@@ -43,6 +43,7 @@ from events.world import World
 
 log = structlog.get_logger()
 
+HELD_MAX: Final = 100_000  # deliveries in memory, shared out among the targets at work
 TURN: Final = 4  # attempts a target may start before the next one has its turn
 IGNORED_PAUSE_S: Final = 5.0
 
@@ -239,6 +240,7 @@ class Dispatcher:
             if endpoint is None:
                 return None
             target = self._targets[endpoint_id] = Target(endpoint, self._batch_size)
+            target.widen(HELD_MAX // len(self._targets))
         return target
 
     def attend(self, target: Target, now: datetime | None = None) -> None:
@@ -351,6 +353,7 @@ class Dispatcher:
         self._schedule()
 
     def _starve(self, target: Target) -> None:
+        target.widen(HELD_MAX // len(self._targets))
         self.starving.add(target)
         self.on_starving()
 

@@ -160,7 +160,7 @@ class Recorder:
             raise
 
     async def _gather(self) -> None:
-        """Let the loop bring what it has at hand: a quiet one has nothing, so no one waits; a busy one fills a batch."""
+        """Let the loop bring what it has at hand: a quiet one has nothing, nobody waits; a busy one fills a batch."""
         loop = asyncio.get_running_loop()
         until = loop.time() + GATHER_S
         seen = 0

@@ -15,6 +15,7 @@ from events.endpoint import Endpoint
 
 USER_AGENT: Final = "hookd/0.1"
 LANE_MIN: Final = 32
+LANE_MAX: Final = 1024
 LANE_PER_SLOT: Final = 4
 MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -53,7 +54,7 @@ class Target:
         self.endpoint = endpoint
         self.batch_size = endpoint.batch_size or batch_size
         self.window = self.window or self.batch_size
-        self.lane.capacity = max(LANE_MIN, LANE_PER_SLOT * self.batch_size)
+        self.widen(self.lane.capacity)
         self.destination = Destination.of(endpoint.url)
         self.head = (
             f"POST {self.destination.target} HTTP/1.1\r\nhost: {self.destination.authority}\r\n"
@@ -65,6 +66,10 @@ class Target:
             self.throttle = None
         elif self.throttle is None or self.throttle.interval_s != 1 / rate:
             self.throttle = Throttle(rate)
+
+    def widen(self, share: int) -> None:
+        """Let the lane hold `share` deliveries, within reason: many a time enough for all slots, never a backlog."""
+        self.lane.capacity = max(LANE_PER_SLOT * self.batch_size, min(max(share, LANE_MIN), LANE_MAX))
 
     def room(self, now: datetime) -> int:
         """How many attempts may start now."""

@@ -81,9 +81,9 @@ def test_what_is_due_later_calls_it_up_then() -> None:
 
 
 def test_what_is_due_waits_for_outcomes_while_too_much_is_out() -> None:
-    target = a_target(waiting=20, batch_size=20)
+    target = a_target(waiting=20)
     fly(target, 20)
-    target.flying = 3  # the others have landed and are on their way into the log
+    target.flying = 2  # the others have landed and are on their way into the log
     target.lane.settle("m0", 2, NOW)
     assert target.attention_at(NOW) is None, "else it would be asked again and again"
     for number in range(1, 20):
