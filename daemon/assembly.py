@@ -131,7 +131,7 @@ class Daemon:
         self.tokens = Tokens(settings.secret_key.get_secret_value(), clock.now, leeway=TOKEN_LEEWAY)
         views = Views(self.database.reading)
         self.desk = Desk(self.recorder, self.world, views, sealer, clock, Entropy())
-        self.application = build(
+        self.server = build(
             self.desk,
             tokens=self.tokens,
             admin_ids=AdminIds(settings.admin_id_values),
@@ -141,10 +141,10 @@ class Daemon:
 
     async def _run(self) -> None:
         service = self.supervisor.service
+        self.owner.on_lost = self._stand_by
+        self.owner.on_taken = self._take_over
         # On the embedded database nobody else can be alive: the lock on the data home is ours.
-        self.dispatcher.positions = await self.owner.take(force=self.settings.embedded)
-        self.world.replace(await self.log.load())
-        await self._awaken()
+        await self._take_over(await self.owner.take(force=self.settings.embedded))
         service("recorder", self.recorder.run)
         service("feeder", self.feeder.feed)
         service("catch_up", self.feeder.catch_up)
@@ -155,6 +155,17 @@ class Daemon:
         if self.postgres is not None:
             service("postgres", self._keep_postgres)
         await self._listen()
+
+    def _stand_by(self) -> None:
+        self.recorder.standing_by = True
+        self.dispatcher.stand_down()
+
+    async def _take_over(self, positions: dict[int, int]) -> None:
+        """Begin where the last owner left off: configuration, log positions, pending deliveries."""
+        self.world.replace(await self.log.load())
+        self.dispatcher.positions.update(positions)
+        await self._awaken()
+        self.recorder.standing_by = False
 
     async def _awaken(self) -> None:
         """Take up every pending delivery where the last owner left it."""
@@ -169,7 +180,7 @@ class Daemon:
 
     async def _listen(self) -> None:
         settings = self.settings
-        runner = web.AppRunner(self.application, access_log=None, handle_signals=False, shutdown_timeout=API_GRACE_S)
+        runner = web.ServerRunner(self.server, handle_signals=False, shutdown_timeout=API_GRACE_S)
         await runner.setup()
         self._runner = runner
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)

@@ -96,7 +96,7 @@ class Dispatcher:
         self._throttles: dict[str, Throttle] = {}  # of applications
         self.positions: dict[int, int] = {}  # partition → the last event seen
         self.behind: set[int] = set()  # partitions whose events are to be read again from `positions` on
-        self.starving: set[Target] = set()  # want rows, payloads or secrets from the tables
+        self.starving: dict[Target, None] = {}  # want rows, payloads or secrets from the tables, first come first
         self.on_starving: Callable[[], None] = lambda: None
         self.on_behind: Callable[[], None] = lambda: None
         self.on_orphans: Callable[[int, str], None] = lambda _partition, _endpoint: None
@@ -186,6 +186,13 @@ class Dispatcher:
             if (endpoint := self._world.endpoint(target.endpoint.id)) is not None:
                 target.configure(endpoint, self._batch_size)
         self.on_behind()
+
+    def stand_down(self) -> None:
+        """Another process delivers from now on: forget all that was to be done here."""
+        self._targets.clear()
+        self.positions.clear()
+        self.behind.clear()
+        self.starving.clear()
 
     def _fall_behind(self, partition: int) -> None:
         self.behind.add(partition)
@@ -354,7 +361,7 @@ class Dispatcher:
 
     def _starve(self, target: Target) -> None:
         target.widen(HELD_MAX // len(self._targets))
-        self.starving.add(target)
+        self.starving[target] = None
         self.on_starving()
 
     # --- time

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -56,11 +57,13 @@ class Feeder:
             if not starving:
                 self._hungry.clear()
                 await self._hungry.wait()
-            round_ = [starving.pop() for _ in range(min(TARGETS_MAX, len(starving)))]
+            round_ = list(islice(starving, TARGETS_MAX))
+            for target in round_:
+                del starving[target]
             try:
                 await self._serve(round_)
             except BaseException as error:
-                starving.update(round_)
+                starving.update(dict.fromkeys(round_))
                 if not isinstance(error, Unavailable):
                     raise
                 await asyncio.sleep(RETRY_S)

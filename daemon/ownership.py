@@ -1,7 +1,7 @@
 """Which partitions this process owns: a lease in each head row, so that PostgreSQL decides, and an epoch as fence."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -20,6 +20,9 @@ RENEW_S: Final = 4.0
 STANDBY_S: Final = 1.0
 
 
+async def _nothing(_positions: dict[int, int]) -> None: ...
+
+
 class Owner:
     """Takes the partitions, keeps them, gives them back."""
 
@@ -30,6 +33,7 @@ class Owner:
         self._partitions = partitions
         self.name = name
         self.on_lost: Callable[[], None] = lambda: None
+        self.on_taken: Callable[[dict[int, int]], Awaitable[None]] = _nothing
 
     async def take(self, *, force: bool) -> dict[int, int]:
         """Become the owner of every partition, waiting for who holds them now; answers their last positions.
@@ -38,6 +42,8 @@ class Owner:
         """
         taken: dict[int, Ownership] = {}
         while True:
+            kept = await self._log.renew(self.name, LEASE_S) if taken else set()
+            taken = {partition: each for partition, each in taken.items() if partition in kept}
             for each in await self._log.take(self.name, LEASE_S, force=force):
                 taken[each.partition] = each
             if len(taken) >= self._partitions:
@@ -57,18 +63,23 @@ class Owner:
         return {each.partition: each.seq for each in recorded}
 
     async def keep(self) -> None:
-        """Renew the lease, for ever; `on_lost` when another process has taken a partition."""
+        """Renew the lease, for ever. When another process has taken a partition, stand by until all are free."""
         while True:
             await asyncio.sleep(RENEW_S)
             try:
                 kept = await self._log.renew(self.name, LEASE_S)
+                if lost := self._recorder.epochs.keys() - kept:
+                    log.error("partitions_lost", partitions=sorted(lost))
+                    await self._stand_by()
             except Unavailable:
                 continue
-            if lost := self._recorder.epochs.keys() - kept:
-                log.error("partitions_lost", partitions=sorted(lost))
-                for partition in lost:
-                    del self._recorder.epochs[partition]
-                self.on_lost()
+
+    async def _stand_by(self) -> None:
+        """Whoever took one takes all: two that hold half each would both wait for the rest for ever."""
+        self._recorder.epochs = {}
+        self.on_lost()
+        await self._log.release(self.name)
+        await self.on_taken(await self.take(force=False))
 
     async def release(self) -> None:
         """Give the partitions back, so that the next owner need not wait for the lease to end."""

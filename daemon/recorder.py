@@ -43,7 +43,7 @@ Answer = Sequence[State]
 
 
 class Busy(Exception):
-    """More commands wait than the recorder takes on: try again later."""
+    """The recorder cannot take on more just now, and has done nothing: try again later."""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -100,6 +100,7 @@ class Recorder:
         self.on_ignored: Callable[[RecordAttempt | EndDelivery], None] = lambda _: None
         self.on_reconnected: Callable[[], None] = lambda: None
         self.available = True
+        self.standing_by = False  # another process has taken over: what is known here may be out of date
         self.appends = 0
         self.events = 0
 
@@ -108,7 +109,9 @@ class Recorder:
     async def ask(self, command: Command, actor: str, request: str | None = None) -> Answer | Refusal:
         """Have `command` decided and its facts committed. Busy; Unavailable when the outcome is not known."""
         if not self.available:
-            raise Unavailable("the database is away")
+            raise Busy("the database is away; nothing was done")
+        if self.standing_by:
+            raise Busy("another hookd owns this database and answers for it; nothing was done here")
         if len(self._queue) >= self._queue_max:
             raise Busy(f"{len(self._queue)} commands wait already")
         answer: asyncio.Future[Answer | Refusal] = asyncio.get_running_loop().create_future()
@@ -183,12 +186,13 @@ class Recorder:
                     self.on_ignored(each.command)
 
     async def _record(self, pending: list[_Pending]) -> None:
-        stale = False
+        stale = changed = False
         for _ in range(STALE_RETRIES_MAX):
             try:
                 if stale:
-                    pending = await self._reread(pending)
+                    pending = await self._reread(pending, config=changed)
                 batch = await self._decide(pending)
+                changed = bool(batch.changed)
                 events = await self._append(batch)
             except Unavailable as error:
                 return await self._wait_for_database(pending, error)
@@ -254,7 +258,7 @@ class Recorder:
                 batch.answers.append((each, facts))
                 continue
             start = len(append.caused)
-            states = [self._fold(batch, each, fact) for fact in facts]
+            states = [self._fold(batch, each, fact, start) for fact in facts]
             self._attach(append, command, start)
             batch.answers.append((each, states))
 
@@ -274,13 +278,13 @@ class Recorder:
             batch.event_ids.add(key)
         return decide(self._world, command, self._rules, append.now, self._random)
 
-    def _fold(self, batch: _Batch, pending: _Pending, fact: Fact) -> State:
+    def _fold(self, batch: _Batch, pending: _Pending, fact: Fact, start: int) -> State:
         append = batch.append
         append.add(fact, pending.actor, pending.request)
         event = fact.event
         if isinstance(event, MessageAccepted):
             message, deliveries = born(fact, event, append.now)
-            append.accepted.append((message, _payload_of(pending.command, message.id)))
+            append.accepted.append((message, _payload_of(pending.command, len(append.caused) - start - 1)))
             append.born += deliveries
             return message
         if fact.endpoint is not None:
@@ -328,9 +332,10 @@ class Recorder:
             else:
                 self._world.rows[endpoint] = row
 
-    async def _reread(self, pending: list[_Pending]) -> list[_Pending]:
+    async def _reread(self, pending: list[_Pending], *, config: bool) -> list[_Pending]:
         """Decide again on what is true now; an outcome that was recorded already is let go."""
-        self._world.replace(await self._log.load())
+        if config:
+            self._world.replace(await self._log.load())
         outcomes = [each for each in pending if isinstance(each.command, RecordAttempt | EndDelivery)]
         rows = await self._log.deliveries(_key(each) for each in outcomes)
         again = []
@@ -383,11 +388,12 @@ class Recorder:
                 each.answer.set_exception(error)
 
 
-def _payload_of(command: Command, message: str) -> bytes:
+def _payload_of(command: Command, nth: int) -> bytes:
+    """The payload of the message that the command's `nth` fact accepted."""
     if isinstance(command, AcceptMessage):
         return command.payload
     assert isinstance(command, AcceptTogether)
-    return next(each.payload for each in command.messages if each.id == message)
+    return command.messages[nth].payload
 
 
 def _was_recorded(command: RecordAttempt | EndDelivery, row: Delivery) -> bool:

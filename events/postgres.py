@@ -55,7 +55,7 @@ _EVENT_IDS: Final = """
 _TAKE: Final = """
   with free as (
     select partition, owner from log.head
-    where $3 or owner is null or owner = $1 or lease_until < now() order by partition for update)
+    where $3 or owner is null or lease_until < now() order by partition for update)
   update log.head h set owner = $1, epoch = epoch + 1, lease_until = now() + $2 * interval '1 second'
   from free where h.partition = free.partition returning h.partition, h.epoch, h.seq, free.owner"""
 _RENEW: Final = """

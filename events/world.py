@@ -147,6 +147,7 @@ class World:
     def put(self, entity: Entity) -> None:
         """Take in the state of an entity; a deleted one is not kept."""
         if getattr(entity, "deleted_at", None) is not None:
+            self.rows.pop(entity.id, None)
             return
         self._entities[entity.id] = entity
         if (name := _name_of(entity)) is not None:

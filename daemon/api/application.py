@@ -1,4 +1,4 @@
-"""The one HTTP application: the three surfaces over one desk."""
+"""The one HTTP server: the three surfaces over one desk."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,8 @@ from daemon.api import own, seed, v1
 from daemon.api.auth import AdminIds, Tokens
 from daemon.api.context import DESK, TOKENS
 from daemon.api.guard import fresh_id
-from daemon.api.layer import install
+from daemon.api.layer import serve
+from daemon.api.operation import State
 from daemon.api.own import Thresholds, Vitals
 from daemon.api.seed.passwords import PASSWORDS, Passwords
 from daemon.desk import Desk
@@ -27,16 +28,12 @@ def build(
     passwords: Passwords | None = None,
     thresholds: Thresholds | None = None,
     new_id: Callable[[], str] = fresh_id,
-) -> web.Application:
-    """Put the surfaces onto one application. Bodies beyond 2 MiB are answered with 413."""
-    app = web.Application(client_max_size=BODY_BYTES_MAX)
-    app[DESK] = desk
-    app[TOKENS] = tokens
-    app[PASSWORDS] = passwords or Passwords()
+) -> web.Server:
+    """Put the surfaces onto one server. Bodies beyond 2 MiB are answered with 413."""
     surfaces = [
         v1.surface(tokens, vitals),
-        seed.surface(tokens, admin_ids),
+        seed.surface(tokens, admin_ids, desk.world),
         own.surface(vitals, registry, thresholds or Thresholds()),
     ]
-    install(app, surfaces, new_id=new_id)
-    return app
+    state: State = {DESK: desk, TOKENS: tokens, PASSWORDS: passwords or Passwords()}
+    return serve(surfaces, state, body_bytes_max=BODY_BYTES_MAX, new_id=new_id)

@@ -43,18 +43,28 @@ class Admin:
 
 @dataclass(frozen=True, slots=True)
 class Org:
-    """An organization: everything of its own."""
+    """An organization: everything of its own. `actor` is how the log names it."""
 
     org_id: str
+    actor: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Spell the actor once."""
+        object.__setattr__(self, "actor", f"org:{self.org_id}")
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """One application of an organization; its flags open event types to it."""
+    """One application of an organization; its flags open event types to it. `actor` is how the log names it."""
 
     org_id: str
     app_id: str
     feature_flags: frozenset[str] = frozenset()
+    actor: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Spell the actor once."""
+        object.__setattr__(self, "actor", f"app:{self.app_id}")
 
 
 Principal = Admin | Org | App
@@ -71,7 +81,7 @@ class AdminIds:
         scheme = {"adminId": {"type": "apiKey", "in": "header", "name": ADMIN_ID_HEADER}}
         self.header: Auth[Admin] = Auth(self.check, scheme, (403,))
 
-    def check(self, request: web.Request) -> Admin:
+    def check(self, request: web.BaseRequest) -> Admin:
         """Read the header `admin-id`. Raises Denied (403)."""
         given = request.headers.get(ADMIN_ID_HEADER, "")
         if not self.holds(given):
@@ -150,21 +160,21 @@ class Tokens:
             raise _unauthenticated()
         return known.principal
 
-    def check_admin(self, request: web.Request) -> Admin:
+    def check_admin(self, request: web.BaseRequest) -> Admin:
         """Let an admin's token pass. Raises Denied."""
         principal = self.verify(bearer(request))
         if not isinstance(principal, Admin):
             raise _forbidden("Only an admin's token may do this")
         return principal
 
-    def check_org(self, request: web.Request) -> Org:
+    def check_org(self, request: web.BaseRequest) -> Org:
         """Let an organization's token pass; an application's is refused with 403. Raises Denied."""
         principal = self.check_tenant(request)
         if not isinstance(principal, Org):
             raise _forbidden("Only an organization's token may do this")
         return principal
 
-    def check_tenant(self, request: web.Request) -> Org | App:
+    def check_tenant(self, request: web.BaseRequest) -> Org | App:
         """Let an organization's or an application's token pass. Raises Denied."""
         principal = self.verify(bearer(request))
         if isinstance(principal, Admin):
@@ -198,7 +208,7 @@ class Tokens:
         return verified
 
 
-def bearer(request: web.Request) -> str:
+def bearer(request: web.BaseRequest) -> str:
     """Read the token of the Authorization header. Raises Denied (401)."""
     scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():

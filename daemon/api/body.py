@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
 import msgspec
+from aiohttp import HttpVersion11, hdrs, web
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
@@ -13,6 +14,25 @@ from daemon.api.raw import holds_raw, is_raw, slices
 
 M = TypeVar("M", bound=BaseModel)
 Convert = Callable[[bytes], object]
+
+
+async def received(request: web.BaseRequest) -> bytes:
+    """Take the bytes of a request's body: most have come along with its head. Raises HTTPException (413)."""
+    content = request.content
+    if not content.is_eof():
+        await _ask_for_it(request)
+        return await request.read()
+    body = content.read_nowait()
+    if len(body) > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
+    return body
+
+
+async def _ask_for_it(request: web.BaseRequest) -> None:
+    """Tell a client that waits for the word that its body is wanted (RFC 9110 §10.1.1)."""
+    if request.version == HttpVersion11 and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
 
 
 def body_reader(model: type[M]) -> Callable[[bytes], M]:

@@ -81,9 +81,13 @@ def invalid(place: Place, found: ValidationError, prefix: tuple[str | int, ...] 
     )
 
 
+def from_status(status: int, headers: Mapping[str, str] | None = None) -> ApiError:
+    """Say what HTTP itself has a status for (404, 405, 413) as an ApiError."""
+    phrase = HTTPStatus(status).phrase
+    code = _CODES.get(status, phrase.lower().replace(" ", "_").replace("-", "_"))
+    return ApiError(status, code, phrase, headers=headers)
+
+
 def from_http(raised: web.HTTPException) -> ApiError:
-    """Say what the router or the body reader said (404, 405, 413) as an ApiError."""
-    phrase = HTTPStatus(raised.status).phrase
-    code = _CODES.get(raised.status, phrase.lower().replace(" ", "_").replace("-", "_"))
-    headers = {name: raised.headers[name] for name in _CARRIED if name in raised.headers}
-    return ApiError(raised.status, code, phrase, headers=headers)
+    """Say what a handler of aiohttp's, or its reader of bodies, said as an ApiError."""
+    return from_status(raised.status, {name: raised.headers[name] for name in _CARRIED if name in raised.headers})

@@ -1,25 +1,30 @@
-"""The one middleware: each request has an id, and each error leaves in its surface's dialect."""
+"""Around every operation: each request has an id, and each error leaves in its surface's dialect."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Protocol
+from itertools import count
+from typing import Final, Protocol
 
 import structlog
-from aiohttp import hdrs, web
-from aiohttp.typedefs import Middleware
+from aiohttp import web
+from multidict import istr
 from pydantic_core import to_json
 
+from daemon.api.answer import REQUEST_ID_HEADER, Answer
 from daemon.api.dialect import Dialect
 from daemon.api.errors import ApiError, Internal, from_http
-from daemon.api.operation import REQUEST_ID
+from daemon.api.router import Router
 
 log = structlog.get_logger()
 
-REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID_CHARS_MAX = 128
 
-Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_GIVEN: Final = istr(REQUEST_ID_HEADER)
+_PROCESS: Final = secrets.token_hex(8)
+_count: Final = count()
 
 
 class Speaker(Protocol):
@@ -38,31 +43,34 @@ class Speaker(Protocol):
 
 
 def fresh_id() -> str:
-    """Make a request id: 128 random bits in hex."""
-    return secrets.token_hex(16)
+    """Make a request id: 64 random bits that stand for this process, and a count. It is unique, and no secret."""
+    return f"{_PROCESS}{next(_count):012x}"
 
 
-def guard(surfaces: Sequence[Speaker], new_id: Callable[[], str] = fresh_id) -> Middleware:
-    """Make the middleware. A surface whose prefix is "" speaks wherever no other does."""
+def guard(surfaces: Sequence[Speaker], router: Router, new_id: Callable[[], str] = fresh_id) -> Handle:
+    """Make the server's one handler. A surface whose prefix is "" speaks wherever no other does."""
     speakers = sorted(surfaces, key=lambda surface: len(surface.prefix), reverse=True)
+    find = router.find
 
-    @web.middleware
-    async def guarded(request: web.Request, handler: Next) -> web.StreamResponse:
-        given = request.headers.get(REQUEST_ID_HEADER)
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        given = request.headers.get(_GIVEN)
         request_id = given if given and is_sane(given) else new_id()
-        request[REQUEST_ID] = request_id
+        response: web.StreamResponse
         try:
-            response = await handler(request)
+            run, found = find(request.method, request.rel_url.path_safe)
+            response = await run(request, request_id, found)
         except Exception as raised:  # whatever it is, the client gets an answer it can read
             if isinstance(raised, web.HTTPException) and raised.status < HTTPStatus.BAD_REQUEST:
                 raised.headers[REQUEST_ID_HEADER] = request_id
                 raise  # a redirect
-            response = _answer(_speaker(speakers, request.path), request, raised)
-        if not response.prepared:  # the head of a stream has gone out already
+            response = _answer(_speaker(speakers, request.path), request, request_id, raised)
+        if isinstance(response, Answer):
+            response.request_id = request_id
+        elif not response.prepared:  # the head of a stream has gone out already
             response.headers[REQUEST_ID_HEADER] = request_id
         return response
 
-    return guarded
+    return handle
 
 
 def is_sane(request_id: str) -> bool:
@@ -81,25 +89,24 @@ def _speaker(speakers: Sequence[Speaker], path: str) -> Speaker:
     return speakers[-1]
 
 
-def _answer(surface: Speaker, request: web.Request, raised: Exception) -> web.Response:
+def _answer(surface: Speaker, request: web.BaseRequest, request_id: str, raised: Exception) -> Answer:
     error = _known(surface, request, raised)
     if error is None:
         log.error(
             "request_failed",
             method=request.method,
             path=request.path,  # without the query: there may be secrets in it
-            request_id=request[REQUEST_ID],
+            request_id=request_id,
             exc_info=raised,
         )
         error = Internal()
     if request.writer.output_size > 0 and request.transport is not None:
         request.transport.close()  # a part of some answer is out: no second one may follow it
-    status, body = surface.dialect.say(error, request[REQUEST_ID])
-    headers = {hdrs.CONTENT_TYPE: surface.dialect.media, **error.headers}
-    return web.Response(status=status, body=to_json(body), headers=headers)
+    status, body = surface.dialect.say(error, request_id)
+    return Answer(status, to_json(body), surface.dialect.media, error.headers)
 
 
-def _known(surface: Speaker, request: web.Request, raised: Exception) -> ApiError | None:
+def _known(surface: Speaker, request: web.BaseRequest, raised: Exception) -> ApiError | None:
     if isinstance(raised, ApiError):
         return raised
     if isinstance(raised, web.HTTPException):
@@ -109,6 +116,6 @@ def _known(surface: Speaker, request: web.Request, raised: Exception) -> ApiErro
     return surface.explain(raised)
 
 
-def _gone(request: web.Request) -> bool:
+def _gone(request: web.BaseRequest) -> bool:
     """Whether the client has left: no failure of ours, and nobody hears the answer."""
     return request.transport is None or request.transport.is_closing()

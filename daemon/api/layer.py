@@ -1,26 +1,30 @@
-"""A surface: operations declared under one prefix, in one dialect, and put onto one application.
+"""A surface: operations declared under one prefix, in one dialect, and put onto one server.
 
 messages = Surface("/api/v1", SvixDialect(), title="Messages", version="1")
 
 @messages.op("POST", "/app/{app_id}/msg", body=MessageIn, out=MessageOut, status=202, auth=tokens.org)
 async def create_message(call: Call[Org], app_id: str, body: MessageIn) -> MessageOut: ...
 
-install(app, [messages])
+server = serve([messages], {DESK: desk}, body_bytes_max=2**21)
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from daemon.api.answer import Answer
 from daemon.api.dialect import Dialect
 from daemon.api.errors import ApiError
 from daemon.api.guard import fresh_id, guard
 from daemon.api.openapi import document
-from daemon.api.operation import Auth, Handler, Operation, Refused, Run, runner
+from daemon.api.operation import Auth, Handler, Operation, Refused, State, runner
 from daemon.api.reply import JSON
+from daemon.api.router import Route, Router, Run
 
 H = TypeVar("H", bound=Handler)
 
@@ -108,41 +112,45 @@ class Surface:
         """Write the surface's OpenAPI document, as JSON."""
         return to_json(document(self._title, self._version, self.prefix, self.operations, self.dialect))
 
-    def mount(self, app: web.Application) -> None:
-        """Add the routes, and the document at `openapi.json`."""
-        runs = [(operation.method, operation.path, runner(operation, self._refused)) for operation in self.operations]
+    def routes(self, state: State) -> list[Route]:
+        """Give the routes, and that of the document at `openapi.json`."""
+        runs = [
+            (operation.method, operation.path, runner(operation, self._refused, state))
+            for operation in self.operations
+        ]
         runs.append(("GET", "/openapi.json", _constant(self.openapi())))
-        for method, path, run in runs:
-            self._route(app, method, self.prefix + path, run)
-        if self._slashes:  # after all others, so that the usual spelling is not searched for among these
-            for method, path, run in runs:
-                self._route(app, method, f"{self.prefix}{path}/", run)
+        return [
+            Route(spelt, self.prefix + path + end, run)
+            for method, path, run in runs
+            for spelt in ((method, "HEAD") if method == "GET" else (method,))
+            for end in (("", "/") if self._slashes else ("",))
+        ]
 
     def _add(self, operation: Operation) -> None:
         if any(operation.name == other.name for other in self.operations):
             raise TypeError(f"two operations are named {operation.name}")
         self.operations.append(operation)
 
-    def _route(self, app: web.Application, method: str, path: str, run: Run) -> None:
-        app.router.add_route(method, path, run)
-        if method == "GET":
-            app.router.add_route("HEAD", path, run)
 
-
-def install(
-    app: web.Application,
+def serve(
     surfaces: Sequence[Surface],
+    state: State,
     *,
+    body_bytes_max: int,
     new_id: Callable[[], str] = fresh_id,
-) -> None:
-    """Mount surfaces and the middleware that answers in their dialects. The longest prefix speaks."""
-    for surface in surfaces:
-        surface.mount(app)
-    app.middlewares.append(guard(surfaces, new_id))
+) -> web.Server:
+    """Make the server that answers for the surfaces; the longest prefix speaks. A larger body is answered with 413.
+
+    `state` is what handlers find with `call.state`.
+    """
+    router = Router([route for surface in surfaces for route in surface.routes(state)])
+    loop = asyncio.get_running_loop()
+    request_of: Any = partial(web.BaseRequest, loop=loop, client_max_size=body_bytes_max)
+    return web.Server(guard(surfaces, router, new_id), request_factory=request_of, access_log=None)
 
 
 def _constant(content: bytes) -> Run:
-    async def answer(_request: web.Request) -> web.Response:
-        return web.Response(body=content, content_type=JSON)
+    async def answer(_request: web.BaseRequest, _request_id: str, _found: dict[str, Any]) -> Answer:
+        return Answer(200, content, JSON)
 
     return answer

@@ -4,7 +4,6 @@ pydantic emits JSON Schema 2020-12, which OpenAPI 3.1 takes as it is.
 """
 
 import inspect
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
@@ -19,7 +18,6 @@ Mode = Literal["validation", "serialization"]
 Schemas = Mapping[tuple[Any, Mode], dict[str, Any]]
 
 _REF = "#/components/schemas/"
-_REGEX = re.compile(r"\{(\w+):[^}]*\}")
 
 
 def document(
@@ -33,7 +31,7 @@ def document(
     schemas, components = _schemas(operations, dialect)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        path = paths.setdefault(_REGEX.sub(r"{\1}", prefix + operation.path), {})
+        path = paths.setdefault(prefix + operation.path, {})
         path[operation.method.lower()] = _operation(operation, dialect, schemas, components)
     for operation in operations:
         if operation.query is not None:

@@ -1,4 +1,4 @@
-"""One operation: what is declared of it, and the handler aiohttp calls, made from the declaration."""
+"""One operation: what is declared of it, and what runs for a request, made from the declaration."""
 
 import inspect
 import re
@@ -6,23 +6,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_type_hints
 
+import msgspec
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from daemon.api.body import body_reader
+from daemon.api.body import body_reader, received
 from daemon.api.errors import ApiError, invalid
 from daemon.api.query import query_reader
-from daemon.api.reply import JSON, encoder, responder
+from daemon.api.reply import JSON, Reply, encoder, responder
+from daemon.api.router import Run
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
 Q = TypeVar("Q")
 S = TypeVar("S")
 
-REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
-
+State = Mapping[web.AppKey[Any], Any]
 Handler = Callable[..., Awaitable[Any]]
-Run = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Refused = Callable[[object], ApiError | None]
 
 _PARAMETER = re.compile(r"\{(\w+)")
@@ -32,10 +32,11 @@ _PARAMETER = re.compile(r"\{(\w+)")
 class Auth(Generic[P]):
     """Who may call: `check` gives the principal or raises Denied; the rest is for the documentation.
 
-    All `schemes` are required together; each is an OpenAPI Security Scheme Object by its name.
+    `check` is a function or a coroutine function. All `schemes` are required together; each is an OpenAPI Security
+    Scheme Object by its name.
     """
 
-    check: Callable[[web.Request], P | Awaitable[P]]
+    check: Callable[[web.BaseRequest], P | Awaitable[P]]
     schemes: Mapping[str, Mapping[str, str]]
     statuses: tuple[int, ...] = (401,)
 
@@ -43,24 +44,25 @@ class Auth(Generic[P]):
 def both(first: Auth[P], second: Auth[Q]) -> Auth[tuple[P, Q]]:
     """Require two proofs, in this order."""
 
-    async def check(request: web.Request) -> tuple[P, Q]:
+    async def check(request: web.BaseRequest) -> tuple[P, Q]:
         return await _settled(first.check(request)), await _settled(second.check(request))
 
     statuses = tuple(sorted({*first.statuses, *second.statuses}))
     return Auth(check, {**first.schemes, **second.schemes}, statuses)
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[P_co]):
+class Call(msgspec.Struct, Generic[P_co], frozen=True):
     """One request on its way through a handler. `principal` is None where no auth is declared."""
 
-    request: web.Request
+    request: web.BaseRequest
     principal: P_co
     request_id: str
+    started_with: State
 
     def state(self, key: web.AppKey[S]) -> S:
-        """Give what the application was started with."""
-        return self.request.app[key]
+        """Give what the server was started with."""
+        found: S = self.started_with[key]
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,61 +101,63 @@ class Operation:
         return {name: hints.get(name, str) for name in _PARAMETER.findall(self.path)}
 
 
-def runner(operation: Operation, refused: Refused) -> Run:
-    """Make the handler aiohttp calls. Everything it needs is looked up here, once."""
+def runner(operation: Operation, refused: Refused, state: State) -> Run:
+    """Make what runs for a request. Everything it needs is looked up here, once."""
     handler = operation.handler
-    principal_of = _principal_reader(operation.auth)
+    check: Callable[[web.BaseRequest], Any] = operation.auth.check if operation.auth else _anyone
+    late = inspect.iscoroutinefunction(check)
     read_path = _path_reader(operation.parameters)
     read_query = query_reader(operation.query) if operation.query else None
+    unasked = _unasked(operation.query)
     read_body = body_reader(operation.body) if operation.body else None
     respond = responder(encoder(operation.out), operation.status, operation.media)
 
-    async def run(request: web.Request) -> web.StreamResponse:
-        call = Call(request, await principal_of(request), request[REQUEST_ID])
-        arguments = read_path(request.match_info)
+    async def run(request: web.BaseRequest, request_id: str, found: dict[str, Any]) -> web.StreamResponse:
+        principal = await check(request) if late else check(request)
+        if read_path is not None:
+            read_path(found)
         if read_query is not None:
-            arguments["query"] = read_query(request.query)
+            asked = unasked is None or request.rel_url.raw_query_string
+            found["query"] = read_query(request.query) if asked else unasked
         if read_body is not None:
-            arguments["body"] = read_body(await request.read())
-        got = await handler(call, **arguments)
-        if got is not None and (error := refused(got)) is not None:
+            found["body"] = read_body(await received(request))
+        got = await handler(Call(request, principal, request_id, state), **found)
+        if got is not None and type(got) is not Reply and (error := refused(got)) is not None:
             raise error
         return respond(got)
 
     return run
 
 
-def _principal_reader(auth: Auth[Any] | None) -> Callable[[web.Request], Awaitable[Any]]:
-    async def anyone(_request: web.Request) -> None:
-        return None
-
-    if auth is None:
-        return anyone
-    check = auth.check
-
-    async def principal(request: web.Request) -> Any:
-        return await _settled(check(request))
-
-    return principal
+def _anyone(_request: web.BaseRequest) -> None:
+    return None
 
 
 async def _settled(value: P | Awaitable[P]) -> P:
     return await value if inspect.isawaitable(value) else value
 
 
-def _path_reader(parameters: Mapping[str, Any]) -> Callable[[Mapping[str, str]], dict[str, Any]]:
+def _path_reader(parameters: Mapping[str, Any]) -> Callable[[dict[str, Any]], None] | None:
+    """Make the reader of what is not text in a path, if there is any; it reads in place."""
     typed = {name: TypeAdapter(kind).validator for name, kind in parameters.items() if kind is not str}
 
-    def read(found: Mapping[str, str]) -> dict[str, Any]:
-        values: dict[str, Any] = dict(found)
+    def read(found: dict[str, Any]) -> None:
         for name, validator in typed.items():
             try:
-                values[name] = validator.validate_python(values[name])
+                found[name] = validator.validate_python(found[name])
             except ValidationError as error:
                 raise invalid("path", error, (name,)) from None
-        return values
 
-    return read
+    return read if typed else None
+
+
+def _unasked(model: type[BaseModel] | None) -> BaseModel | None:
+    """Give what a request without a query string asks for, if that is the same each time."""
+    if model is None or not model.model_config.get("frozen"):
+        return None
+    if any(field.is_required() or field.default_factory for field in model.model_fields.values()):
+        return None
+    return model()
 
 
 def _hints(handler: Handler) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Writing an answer: from what a handler returned to the bytes that are sent."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 from pydantic import TypeAdapter
 from pydantic_core import to_json, to_jsonable_python
 
+from daemon.api.answer import NO_HEADERS, Answer
 from daemon.api.raw import holds_raw
 
 JSON = "application/json"  # exactly so, with no charset: a Svix SDK compares the string
@@ -16,8 +16,7 @@ JSON = "application/json"  # exactly so, with no charset: a Svix SDK compares th
 Encode = Callable[[Any], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """An answer that departs from what the operation declares.
 
     `status` None means the declared one. A `body` of bytes is sent as it is.
@@ -25,7 +24,7 @@ class Reply:
 
     status: int | None = None
     body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = NO_HEADERS
 
 
 def encoder(out: Any) -> Encode:
@@ -45,13 +44,14 @@ def responder(encode: Encode, status: int, media: str = JSON) -> Callable[[objec
     """Make the function from what a handler returned to the response that is sent."""
 
     def respond(got: object) -> web.StreamResponse:
-        if isinstance(got, web.StreamResponse):
+        if isinstance(got, Reply):
+            body, code, headers = got.body, got.status or status, got.headers
+        elif isinstance(got, web.StreamResponse):
             return got
-        reply = got if isinstance(got, Reply) else Reply(body=got)
-        code = reply.status or status
-        if reply.body is None:
-            return web.Response(status=code, headers=reply.headers)
-        body = reply.body if type(reply.body) is bytes else encode(reply.body)
-        return web.Response(status=code, body=body, headers={hdrs.CONTENT_TYPE: media, **reply.headers})
+        else:
+            body, code, headers = got, status, NO_HEADERS
+        if body is not None and type(body) is not bytes:
+            body = encode(body)
+        return Answer(code, body, media, headers)
 
     return respond

@@ -1,4 +1,5 @@
 import asyncio
+from datetime import timedelta
 
 import pytest
 from structlog.testing import capture_logs
@@ -59,19 +60,28 @@ async def test_a_lease_that_is_kept_keeps_others_out_and_one_given_back_does_not
 
 
 @virtual
-async def test_who_lost_a_partition_hears_of_it() -> None:
-    log = MemoryLog(2, VirtualClock().now)
-    first, lost = owner(log, "a"), []
-    first.on_lost = lambda: lost.append(1)
+async def test_who_lost_a_partition_stands_by_and_takes_over_when_all_are_free() -> None:
+    clock = VirtualClock()
+    log = MemoryLog(2, clock.now)
+    first, lost, taken = owner(log, "a"), [], []
+
+    async def on_taken(positions: dict[int, int]) -> None:
+        taken.append(positions)
+
+    first.on_lost, first.on_taken = (lambda: lost.append(1)), on_taken
     await first.take(force=False)
     keeping = asyncio.create_task(first.keep())
     await asyncio.sleep(RENEW_S * 2.5)
     assert not lost
     log.head[1].owner = "b"
+    log.head[1].lease_until = clock.now() + timedelta(seconds=LEASE_S)
     with capture_logs():
         await asyncio.sleep(RENEW_S)
-    assert lost == [1]
-    assert first._recorder.epochs == {0: 1}
+        assert (lost, taken, first._recorder.epochs) == ([1], [], {})
+        await asyncio.sleep(LEASE_S + 2)
+    assert taken == [{0: log.head[0].seq, 1: log.head[1].seq}]
+    assert first._recorder.epochs == {partition: head.epoch for partition, head in log.head.items()}
+    assert {head.owner for head in log.head.values()} == {"a"}
     keeping.cancel()
 
 

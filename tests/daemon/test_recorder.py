@@ -203,7 +203,7 @@ async def test_while_the_database_is_away_asks_fail_and_outcomes_wait() -> None:
         assert all(isinstance(each, Unavailable) for each in results)
         await asyncio.sleep(60)
         assert not desk.recorder.available
-        with pytest.raises(Unavailable):
+        with pytest.raises(Busy, match="nothing was done"):
             await desk.ask(create(2))
         assert desk.check() == []
         desk.log.away = False

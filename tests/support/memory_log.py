@@ -177,7 +177,7 @@ class MemoryLog:
         now, taken = self._now(), []
         for partition, head in self.head.items():
             lapsed = head.lease_until is not None and head.lease_until < now
-            if force or head.owner in (None, owner) or lapsed:
+            if force or head.owner is None or lapsed:
                 taken.append(Ownership(partition, head.epoch + 1, head.seq, head.owner))
                 head.owner, head.epoch, head.lease_until = owner, head.epoch + 1, now + timedelta(seconds=lease_s)
         return taken

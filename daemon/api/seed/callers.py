@@ -5,18 +5,18 @@ from http import HTTPStatus
 from aiohttp import web
 
 from daemon.api.auth import AdminIds, Tokens
-from daemon.api.context import DESK
 from daemon.api.errors import Denied
 from daemon.api.operation import Auth
 from events.admin import Admin
+from events.world import World
 
 
-def signed_in(tokens: Tokens, admin_ids: AdminIds) -> Auth[Admin]:
+def signed_in(tokens: Tokens, admin_ids: AdminIds, world: World) -> Auth[Admin]:
     """Require the header first (403), then the token of an admin who exists (401)."""
 
-    def check(request: web.Request) -> Admin:
+    def check(request: web.BaseRequest) -> Admin:
         admin_ids.check(request)
-        admin = request.app[DESK].world.admin(tokens.check_admin(request).id)
+        admin = world.admin(tokens.check_admin(request).id)
         if admin is None:
             raise Denied(HTTPStatus.UNAUTHORIZED, "authentication_failed", "This admin does not exist: log in again")
         return admin

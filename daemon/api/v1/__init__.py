@@ -9,7 +9,7 @@ from daemon.api.v1 import applications, attempts, endpoints, event_types, health
 
 
 def surface(tokens: Tokens, vitals: Vitals) -> Surface:
-    """Declare the routes. Messages come first: routes are searched in order, and most requests are messages."""
+    """Declare the routes, in the order of the document."""
     made = Surface("/api/v1", SvixDialect(), title="hookd", version="1", refused=explain_v1, slashes=True)
     for part in (messages, attempts, endpoints, applications, event_types):
         part.declare(made, tokens)

@@ -12,7 +12,7 @@ from daemon.api.lists import ListQuery, Page
 from daemon.api.models import CamelIn, CamelOut, absent
 from daemon.api.operation import Call
 from daemon.api.reply import Reply
-from daemon.api.v1.callers import Tenant, actor_of, application_of, known_application
+from daemon.api.v1.callers import Tenant, application_of, known_application
 from daemon.api.v1.fields import ApplicationUid, Metadata, Name, Rate, omitted
 from daemon.api.v1.listing import is_descending, page_of, slice_by_id
 from events import ids
@@ -134,7 +134,7 @@ async def patch_application(call: Call[Org], app_id: str, body: ApplicationPatch
 async def delete_application(call: Call[Org], app_id: str) -> None:
     """Delete an application and its endpoints; what is not delivered yet will not be."""
     command = DeleteApplication(application_of(call, app_id).id)
-    agreed(await call.state(DESK).ask(command, actor_of(call.principal), call.request_id))
+    agreed(await call.state(DESK).ask(command, call.principal.actor, call.request_id))
 
 
 async def create(call: Call[Tenant], body: ApplicationIn, *, get_if_exists: bool = False) -> Application | None:
@@ -149,12 +149,12 @@ async def create(call: Call[Tenant], body: ApplicationIn, *, get_if_exists: bool
         metadata=body.metadata,
         get_if_exists=get_if_exists,
     )
-    return first(Application, agreed(await desk.ask(command, actor_of(call.principal), call.request_id)))
+    return first(Application, agreed(await desk.ask(command, call.principal.actor, call.request_id)))
 
 
 async def _update(call: Call[Org], known: Application, changes: dict[str, Any]) -> ApplicationOut:
     command = UpdateApplication(known.id, changes)
-    states = agreed(await call.state(DESK).ask(command, actor_of(call.principal), call.request_id))
+    states = agreed(await call.state(DESK).ask(command, call.principal.actor, call.request_id))
     return write(first(Application, states) or application_of(call, known.id))
 
 

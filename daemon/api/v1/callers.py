@@ -14,11 +14,6 @@ Tenant = Org | App
 NOT_FOUND: Final[Refusal] = not_found()
 
 
-def actor_of(principal: Tenant) -> str:
-    """How the log names the caller."""
-    return f"app:{principal.app_id}" if isinstance(principal, App) else f"org:{principal.org_id}"
-
-
 def known_application(call: Call[Tenant], id_or_uid: str) -> Application | None:
     """The caller's application of that id or uid. An application's token sees no other."""
     principal = call.principal

@@ -9,7 +9,7 @@ from daemon.api.layer import Surface
 from daemon.api.lists import ListQuery, Page
 from daemon.api.operation import Call
 from daemon.api.reply import Reply
-from daemon.api.v1.callers import NOT_FOUND, Tenant, actor_of, application_of, endpoint_of
+from daemon.api.v1.callers import NOT_FOUND, Tenant, application_of, endpoint_of
 from daemon.api.v1.endpoint_models import EndpointIn, EndpointOut, EndpointPatch, EndpointUpdate, SecretOut, write
 from daemon.api.v1.listing import is_descending, page_of, slice_by_id
 from events import ids
@@ -78,7 +78,7 @@ async def delete_endpoint(call: Call[Tenant], app_id: str, endpoint_id: str) -> 
     """Delete an endpoint; what is not delivered yet will not be."""
     known = endpoint_of(call, app_id, endpoint_id)
     command = DeleteEndpoint(known.id, known.application)
-    agreed(await call.state(DESK).ask(command, actor_of(call.principal), call.request_id))
+    agreed(await call.state(DESK).ask(command, call.principal.actor, call.request_id))
 
 
 async def get_endpoint_secret(call: Call[Tenant], app_id: str, endpoint_id: str) -> SecretOut:
@@ -103,12 +103,12 @@ async def _create(call: Call[Tenant], application: Application, body: EndpointIn
         sealed_secret=desk.sealer.seal(key.encode(), endpoint_id),
         disabled=body.disabled,
     )
-    created = first(Endpoint, agreed(await desk.ask(command, actor_of(call.principal), call.request_id)))
+    created = first(Endpoint, agreed(await desk.ask(command, call.principal.actor, call.request_id)))
     assert created is not None
     return write(created)
 
 
 async def _update(call: Call[Tenant], known: Endpoint, changes: dict[str, Any]) -> EndpointOut:
     command = UpdateEndpoint(known.id, known.application, changes)
-    states = agreed(await call.state(DESK).ask(command, actor_of(call.principal), call.request_id))
+    states = agreed(await call.state(DESK).ask(command, call.principal.actor, call.request_id))
     return write(first(Endpoint, states) or endpoint_of(call, known.application, known.id))

@@ -12,7 +12,7 @@ from daemon.api.layer import Surface
 from daemon.api.lists import ListQuery, Page
 from daemon.api.models import CamelIn, CamelOut
 from daemon.api.operation import Call
-from daemon.api.v1.callers import NOT_FOUND, Tenant, actor_of
+from daemon.api.v1.callers import NOT_FOUND, Tenant
 from daemon.api.v1.fields import Label, Text, unsupported
 from daemon.api.v1.json_schema import fault
 from daemon.api.v1.listing import page_of, slice_by_name
@@ -113,7 +113,7 @@ async def create_event_type(call: Call[Org], body: EventTypeIn) -> EventTypeOut:
         schemas=body.schemas,
         feature_flag=body.feature_flag,
     )
-    created = first(EventType, agreed(await desk.ask(command, actor_of(call.principal), call.request_id)))
+    created = first(EventType, agreed(await desk.ask(command, call.principal.actor, call.request_id)))
     assert created is not None
     return write(created)
 

@@ -19,7 +19,7 @@ from daemon.api.raw import RawObject
 from daemon.api.reply import Reply
 from daemon.api.v1 import applications
 from daemon.api.v1.applications import ApplicationIn
-from daemon.api.v1.callers import NOT_FOUND, Tenant, actor_of, application_of, known_application
+from daemon.api.v1.callers import NOT_FOUND, Tenant, application_of, known_application
 from daemon.api.v1.fields import LABEL, EventId, Label, unsupported
 from daemon.api.v1.listing import TimedQuery, oldest_first, page_of, slice_by_id, window
 from events import ids
@@ -130,7 +130,7 @@ async def create_message(call: Call[Org], app_id: str, body: MessageIn, query: C
         None if body.channels is None else tuple(body.channels),
         body.event_id,
     )
-    answer = await desk.ask(command, actor_of(call.principal), call.request_id)
+    answer = await desk.ask(command, call.principal.actor, call.request_id)
     if isinstance(answer, Refusal):
         return answer
     message = answer[0]

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field, field_validator
 
 from daemon.api.dialect import ProblemDialect, SeedDialect, SvixDialect
 from daemon.api.errors import ApiError, Denied
-from daemon.api.layer import Surface, install
+from daemon.api.layer import Surface, serve
 from daemon.api.lists import EventTypesQuery, Page
 from daemon.api.models import CamelIn, CamelOut, Strict
 from daemon.api.operation import Auth, Call
@@ -154,8 +154,6 @@ def own():
     return surface
 
 
-def application():
-    app = web.Application(client_max_size=BODY_BYTES_MAX)
-    app[GREETING] = "well"
-    install(app, [own(), seed(), svix()], new_id=lambda: "generated")
-    return app
+def server():
+    state = {GREETING: "well"}
+    return serve([own(), seed(), svix()], state, body_bytes_max=BODY_BYTES_MAX, new_id=lambda: "generated")

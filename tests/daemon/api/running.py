@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import web
+from aiohttp.test_utils import BaseTestServer, TestClient
 from argon2 import PasswordHasher
 from prometheus_client import CollectorRegistry, Counter
 
@@ -44,6 +45,17 @@ class TickingClock:
     def now(self):
         self.at += timedelta(milliseconds=4)
         return self.at
+
+
+class Served(BaseTestServer):
+    """A server of ours, where aiohttp's test client finds it."""
+
+    def __init__(self, server):
+        super().__init__()
+        self._server = server
+
+    async def _make_runner(self, **_):
+        return web.ServerRunner(self._server)
 
 
 @dataclass
@@ -130,7 +142,7 @@ async def serve(dsn):
     tokens, vitals, registry = Tokens("x" * 32, clock.now), Vitals(), CollectorRegistry()
     Counter("hookd_seen", "Seen.", registry=registry).inc(7)
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    app = build(
+    server = build(
         desk,
         tokens=tokens,
         admin_ids=AdminIds((ADMIN_ID, "the-old-one")),
@@ -150,7 +162,7 @@ async def serve(dsn):
     supervisor = Supervisor()
     supervisor.service("recorder", recorder.run)
     try:
-        async with TestClient(TestServer(app)) as client:
+        async with TestClient(Served(server)) as client:
             running = Running(client, tokens, desk, log, vitals, clock, writing)
             running.as_org(ORG)
             yield running

@@ -1,5 +1,7 @@
 """Bodies with and without raw fields, aliases, and numbers beyond all bounds."""
 
+import asyncio
+
 import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -64,3 +66,18 @@ def test_without_raw_fields():
     with pytest.raises(Invalid) as caught:
         body_reader(Plain)(b'{"a":"\xff"}')
     assert caught.value.unreadable
+
+
+@pytest.mark.parametrize(("size", "fits"), [(10_000, True), (10_001, False)])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_the_limit_holds_however_the_body_comes(client, size, fits, at_once):
+    body = b'{"url":"%b"}' % (b"x" * (size - 10))
+
+    async def parts():
+        yield body[:20]
+        await asyncio.sleep(0.02)
+        yield body[20:]
+
+    response = await client.post("/log/0", data=body if at_once else parts())
+    assert response.status == (201 if fits else 413)
+    assert (await response.read() == b'{"url":"' + body[8:-2] + b'","size":1}') is fits

@@ -7,7 +7,7 @@ from aiohttp import ClientPayloadError, web
 from structlog.testing import capture_logs
 
 from daemon.api.guard import fresh_id, is_sane
-from tests.daemon.api.example import application
+from tests.daemon.api.example import server
 
 
 @pytest.mark.parametrize(
@@ -60,18 +60,18 @@ async def test_a_stream_that_breaks_is_cut_off_not_answered_twice(client):
 )
 async def test_a_client_that_goes_away_is_no_failure_of_ours(head):
     began, ended = asyncio.Event(), asyncio.Event()
+    served = server()
+    handle = served.request_handler
 
-    @web.middleware
-    async def watch(request, handler):
+    async def watch(request):
         began.set()
         try:
-            return await handler(request)
+            return await handle(request)
         finally:
             ended.set()
 
-    app = application()
-    app.middlewares.insert(0, watch)
-    runner = web.AppRunner(app)  # aiohttp's test server would cancel the handler, the real one does not
+    served.request_handler = watch
+    runner = web.ServerRunner(served)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     with capture_logs() as logs:

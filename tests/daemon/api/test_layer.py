@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from aiohttp import web
 
 from daemon.api.dialect import SeedDialect
 from daemon.api.layer import Surface
@@ -205,4 +204,4 @@ def test_two_operations_cannot_share_a_name():
     with pytest.raises(TypeError, match="two operations"):
         surface.op("GET", "/b")(same)
     surface.op("GET", "/b", name="other")(same)
-    surface.mount(web.Application())
+    assert {route.template for route in surface.routes({})} == {"/x/a", "/x/b", "/x/openapi.json"}

@@ -40,3 +40,9 @@ def test_single_values():
 @pytest.mark.parametrize(("kind", "many"), [(list[int], True), (set[str] | None, True), (str | None, False)])
 def test_sequences(kind, many):
     assert is_sequence(kind) is many
+
+
+async def test_what_nothing_asks_for_is_made_once(client):
+    for query, ids in (("", []), ("?event_types=a", ["msg_a"]), ("", []), ("?", [])):
+        response = await client.get(f"/api/v1/app/a/msg{query}", headers={"Authorization": "Bearer yes"})
+        assert [each["id"] for each in (await response.json())["data"]] == ids
