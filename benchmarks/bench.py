@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from benchmarks import ceiling, load
-from benchmarks.process import Helper, Usage, run_helper, usage
+from benchmarks.process import Helper, Usage, run_helper, take_first_core, usage
 from benchmarks.report import Latency, Progress, Row, Throughput, latency, read_ages
 from tests.support.process import Hookd
 
@@ -119,6 +119,7 @@ class Bench:
 
     async def saturate(self, group: Group, *, seconds: float = 0, messages: int = 0) -> Throughput:
         """As fast as it goes, until the last outcome is committed."""
+        take_first_core(self.hookd.pid)
         self.progress(f"{group.name}: saturation")
         before = self._usage()
         sent, elapsed_s, duplicates = await self.send(group, seconds=seconds, count=messages)
@@ -138,6 +139,7 @@ class Bench:
 
     async def at_rate(self, group: Group, seconds: float, *, checked: bool = True) -> Latency:
         """Deliveries at a fixed rate, the moments fixed in advance."""
+        take_first_core(self.hookd.pid)
         self.progress(f"{group.name}: latency at {self.options.rate:g} deliveries/s")
         rate = self.options.rate / group.fanout
         sent, _, _ = await self.send(group, seconds=seconds, rate=rate, checked=checked)

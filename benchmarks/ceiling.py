@@ -12,6 +12,7 @@ from ipaddress import ip_network
 
 import uvloop
 
+from benchmarks.process import take_first_core
 from benchmarks.receiver import STAMP
 from daemon.clock import SystemClock
 from daemon.signing import generate, signed_headers, signer
@@ -79,6 +80,7 @@ def _endpoint(url: str) -> Endpoint:
 
 async def main() -> None:
     orders = Orders(**json.loads(sys.stdin.read()))
+    take_first_core()
     resolver = Resolver()
     tasks = set()
     transport = Transport(

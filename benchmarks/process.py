@@ -39,6 +39,22 @@ def usage(daemon: int, home: Path) -> Usage:
     return Usage(_cpu_s(daemon)[0], postgres)
 
 
+def share_cores() -> None:
+    """Leave the first core to what is measured: this process, and those it starts from now on, take the others.
+
+    Else the kernel moves all of them about, and every write wakes a reader on a core that had gone to sleep.
+    """
+    cores = os.sched_getaffinity(0)
+    if len(cores) > 1:
+        os.sched_setaffinity(0, cores - {min(cores)})
+
+
+def take_first_core(pid: int = 0) -> None:
+    """Move a process, all its threads, to the first core: PostgreSQL, which it started, stays where it is."""
+    for thread in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {0})
+
+
 def rss_bytes(pid: int) -> int:
     """Memory in use."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES

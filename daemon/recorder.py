@@ -31,8 +31,6 @@ from events.world import Entity, World
 log = structlog.get_logger()
 
 BATCH_ROWS_MAX: Final = 4000
-GATHER_S: Final = 0.005
-GATHER_COMMANDS: Final = 256
 STALE_RETRIES_MAX: Final = 5
 RECONNECT_DELAY_MIN_S: Final = 0.05
 RECONNECT_DELAY_MAX_S: Final = 2.0
@@ -154,21 +152,12 @@ class Recorder:
                     self._idle.set()
                     self._wake.clear()
                     await self._wake.wait()
-                await self._gather()
                 batch = list(self._queue)
                 self._queue.clear()
                 await self._record_or_isolate(batch)
         except asyncio.CancelledError:
             self._fail([*batch, *self._queue], Unavailable("the recorder stopped"))
             raise
-
-    async def _gather(self) -> None:
-        """Let the loop bring what it has at hand: a quiet one has nothing, nobody waits; a busy one fills a batch."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + GATHER_S
-        seen = 0
-        while seen < (seen := len(self._queue)) < GATHER_COMMANDS and loop.time() < until:  # noqa: ASYNC110
-            await asyncio.sleep(0)  # one turn of the loop, not a wait
 
     async def _record_or_isolate(self, batch: list[_Pending]) -> None:
         """A command that makes the whole append fail, by a fault of ours, goes down alone."""
