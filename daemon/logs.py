@@ -50,6 +50,16 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(handlers=[_Foreign()], level=logging.WARNING, force=True)
+
+
+class _Foreign(logging.Handler):
+    """What libraries log goes the same way as our own lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand it over."""
+        told = {"exc_info": record.exc_info} if record.exc_info else {}
+        structlog.get_logger().log(record.levelno, "library_said", name=record.name, text=record.getMessage(), **told)
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

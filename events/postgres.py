@@ -64,6 +64,18 @@ _RELEASE: Final = "update log.head set owner = null, lease_until = null where ow
 
 E = TypeVar("E", bound=Entity)
 
+_LOST: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its protocol is out of step, as after a server died in the middle of a word
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+"""After any of these the connection is of no more use."""
+
 TABLES: Final[Mapping[str, type[Entity]]] = {
     "application": Application,
     "endpoint": Endpoint,
@@ -228,7 +240,7 @@ class PostgresLog:
                     self._writer = await self._connect(BY_INDEX)
                 try:
                     yield self._writer
-                except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
+                except _LOST:
                     writer, self._writer = self._writer, None
                     if writer is not None:
                         writer.terminate()
@@ -240,17 +252,7 @@ def _unavailable() -> Iterator[None]:
     """What the network and a stopping server do to us, as the one error that callers know."""
     try:
         yield
-    except (
-        OSError,
-        TimeoutError,
-        asyncpg.InterfaceError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.CannotConnectNowError,
-        asyncpg.AdminShutdownError,
-        asyncpg.CrashShutdownError,
-        asyncpg.QueryCanceledError,
-        asyncpg.TooManyConnectionsError,
-    ) as error:
+    except (*_LOST, asyncpg.QueryCanceledError, asyncpg.TooManyConnectionsError) as error:
         if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong type: our fault
             raise
         raise Unavailable(str(error) or type(error).__name__) from error

@@ -78,7 +78,7 @@ class Database:
         await _check_server(dsn, starting_s, progress or (lambda _text: None))
         pool = await asyncpg.create_pool(
             dsn,
-            min_size=1,
+            min_size=0,  # made when needed: a pool that keeps a floor complains aloud while the server is away
             max_size=readers,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=deadlines.client_s,

@@ -1,5 +1,6 @@
 import io
 import json
+import logging
 
 import pytest
 import structlog
@@ -79,3 +80,10 @@ def test_json_is_one_object_a_line() -> None:
         "shown", "warning", 3, None, 0.5,
     )  # fmt: skip
     assert entry["timestamp"].endswith("Z")
+
+
+def test_libraries_speak_through_the_same_lines(written: io.StringIO) -> None:
+    logging.getLogger("some.library").warning("no answer from %s", "postgresql://u:hunter2@db")
+    assert "library_said" in written.getvalue()
+    assert "some.library" in written.getvalue()
+    assert "postgresql://***@db" in written.getvalue()

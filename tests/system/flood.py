@@ -39,9 +39,13 @@ class Flood:
         await asyncio.gather(*self._tasks)
 
     async def until(self, happened: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
-        """Wait for something that depends on what was accepted. TimeoutError."""
-        async with asyncio.timeout(within_s), self._stirred:
-            await self._stirred.wait_for(happened)
+        """Wait for something that depends on what was accepted. AssertionError, with what hookd said."""
+        try:
+            async with asyncio.timeout(within_s), self._stirred:
+                await self._stirred.wait_for(happened)
+        except TimeoutError:
+            said = self._hookd.command.said_all[-6000:] if self._hookd.command else ""
+            raise AssertionError(f"it did not come about in {within_s:g} s\n{said}") from None
 
     async def more(self, count: int) -> None:
         """Wait until this many more are accepted."""
@@ -59,7 +63,7 @@ class Flood:
                 self.refused += 1
                 continue
             if status != 202:
-                assert status == 503, (status, answer)
+                assert status == 503, f"{status} {answer}\n{self._hookd.command.said_all[-6000:]}"
                 self.refused += 1
                 continue
             async with self._stirred:
