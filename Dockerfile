@@ -12,6 +12,6 @@ USER hookd
 VOLUME /var/lib/hookd
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --start-period=30s CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=3)"
+HEALTHCHECK --start-period=30s CMD python -c "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\", 8000)}/readyz', timeout=3)"
 ENTRYPOINT ["hookd"]
 CMD ["up"]

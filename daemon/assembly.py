@@ -47,6 +47,10 @@ API_GRACE_S: Final = 5.0
 RECORD_GRACE_S: Final = 10.0
 
 
+class CannotListen(Exception):
+    """The address of the API is not to be had; the text says why."""
+
+
 class Daemon:
     """One process of hookd: API, recorder, and the targets of the partitions it owns."""
 
@@ -113,6 +117,7 @@ class Daemon:
         )
         payloads = Payloads(settings.payload_cache_bytes)
         sealer = Sealer(settings.sealing_key_bytes, secrets.token_bytes)
+        await self._try_keys(sealer)
         self.dispatcher = Dispatcher(
             self.world,
             self.recorder,
@@ -138,6 +143,12 @@ class Daemon:
             vitals=self.vitals,
             registry=metrics.registry,
         )
+
+    async def _try_keys(self, sealer: Sealer) -> None:
+        """With the wrong keys nothing could be signed and nobody log in: say so before anything starts."""
+        secret = await self.log.any_secret()
+        if secret is not None:
+            sealer.open(secret.sealed, secret.owner)
 
     async def _run(self) -> None:
         service = self.supervisor.service
@@ -184,7 +195,11 @@ class Daemon:
         await runner.setup()
         self._runner = runner
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise CannotListen(f"cannot listen on {settings.host}:{settings.port}: {why}") from error
         host, port = runner.addresses[0][:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         log.info("api_listening", url=self.url)

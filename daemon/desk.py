@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from daemon.batch import Answer
 from daemon.clock import Clock
-from daemon.recorder import Answer, Recorder
+from daemon.recorder import Recorder
 from daemon.sealing import Sealer
 from events import ids
 from events.decide import Command

@@ -7,16 +7,15 @@ or per attempt: outcomes arrive by callback, and one timer serves all that wait.
 """
 
 import asyncio
-import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from itertools import count
 from typing import Final, Protocol
 
 import structlog
 
+from daemon.alarms import Alarms
 from daemon.clock import Clock
 from daemon.payloads import Payloads
 from daemon.recorder import Committed, Recorder
@@ -88,9 +87,7 @@ class Dispatcher:
         self._loop = asyncio.get_running_loop()
         self._targets: dict[str, Target] = {}
         self._ready: deque[Target] = deque()
-        self._timers: list[tuple[datetime, int, Target]] = []
-        self._numbers = count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarms = Alarms(clock, self._called_up)
         self._turning = False
         self._stirred: set[Target] = set()  # by the events of the batch at hand
         self._throttles: dict[str, Throttle] = {}  # of applications
@@ -228,17 +225,25 @@ class Dispatcher:
         return len(self._targets)
 
     def oldest_due(self) -> datetime | None:
-        """Since when the delivery that has waited longest is due, of those that are not held on purpose."""
+        """Since when the delivery that has waited longest is due, of those that nothing but hookd keeps waiting.
+
+        A customer who is slow, throttled or at their limit is no reason to call the daemon unready.
+        """
         now = self._clock.now()
         heads = (
             head.next_at
             for target in self._targets.values()
             if (head := target.lane.head()) is not None
             and head.next_at is not None
-            and target.endpoint.disabled is None
-            and (target.endpoint.breaker_until is None or target.endpoint.breaker_until <= now)
+            and target.signers is not None
+            and target.room(now) > 0
+            and self._application_free_at(target) <= now.timestamp()
         )
         return min(heads, default=None)
+
+    def _application_free_at(self, target: Target) -> float:
+        throttle = self._throttle_of(target)
+        return throttle.free_at() if throttle else 0.0
 
     def _target(self, endpoint_id: str) -> Target | None:
         target = self._targets.get(endpoint_id)
@@ -253,7 +258,7 @@ class Dispatcher:
     def attend(self, target: Target, now: datetime | None = None) -> None:
         """Something changed for this target: queue it now, or call it up when it is time."""
         target.touched = True
-        if target.queued or self.stopped:
+        if target.queued or target.paused or self.stopped:
             return
         now = now or self._clock.now()
         moment = target.attention_at(now)
@@ -263,11 +268,12 @@ class Dispatcher:
             target.queued = True
             self._ready.append(target)
             self._schedule()
-        elif target.timer_at is None or moment < target.timer_at:
-            target.timer_at = moment
-            heapq.heappush(self._timers, (moment, next(self._numbers), target))
-            if self._timers[0][2] is target:
-                self._arm()
+        else:
+            self._alarms.set(target, moment)
+
+    def _called_up(self, target: Target) -> None:
+        if self._targets.get(target.endpoint.id) is target:
+            self.attend(target)
 
     # --- turns
 
@@ -364,25 +370,6 @@ class Dispatcher:
         self.starving[target] = None
         self.on_starving()
 
-    # --- time
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._timers:
-            delay_s = (self._timers[0][0] - self._clock.now()).total_seconds()
-            self._timer = self._loop.call_later(max(0.0, delay_s), self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        now = self._clock.now()
-        while self._timers and self._timers[0][0] <= now:
-            _, _, target = heapq.heappop(self._timers)
-            target.timer_at = None
-            if self._targets.get(target.endpoint.id) is target:
-                self.attend(target)
-        self._arm()
-
     # --- the rest
 
     def _ignored(self, command: RecordAttempt | EndDelivery) -> None:
@@ -393,12 +380,20 @@ class Dispatcher:
             self.look_again(target, IGNORED_PAUSE_S)
 
     def look_again(self, target: Target, pause_s: float) -> None:
-        """Something is wrong that may pass: have the target look into the table after a pause."""
-        self._loop.call_later(pause_s, self._look, target)
+        """Something is wrong that may pass: have the target look into the table after a pause, once."""
+        if not target.looking:
+            target.looking = True
+            self._loop.call_later(pause_s, self._look, target)
 
     def _look(self, target: Target) -> None:
+        target.looking = target.paused = False
         target.lane.look()
         self.attend(target)
+
+    def pause(self, target: Target, pause_s: float) -> None:
+        """Nothing can be done for this target before somebody mends something: leave it alone for a while."""
+        target.paused = True
+        self.look_again(target, pause_s)
 
     async def drain(self, grace_s: float) -> int:
         """Start nothing more and wait for what is out; answers how many attempts were still out in the end."""

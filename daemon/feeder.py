@@ -22,6 +22,7 @@ from events.log import Log, SealedSecret, Unavailable
 log = structlog.get_logger()
 
 TARGETS_MAX: Final = 200  # served by one round
+PAYLOADS_PAGE: Final = 64  # read by one statement
 PAYLOADS_MAX: Final = 8  # fetched ahead for one target
 PAGE: Final = 500
 RETRY_S: Final = 0.5
@@ -74,7 +75,7 @@ class Feeder:
         await self._fetch_payloads(targets)
         for target in targets:
             if target.signers is None:
-                self._dispatcher.look_again(target, UNSIGNED_PAUSE_S)
+                self._dispatcher.pause(target, UNSIGNED_PAUSE_S)
             else:
                 self._dispatcher.attend(target)
 
@@ -124,14 +125,26 @@ class Feeder:
                     wanted[delivery.message] = delivery
         if not wanted:
             return
-        payloads = await self._log.payloads(
-            (each.accepted_at.date(), each.partition, each.message) for each in wanted.values()
-        )
-        for message in reversed(wanted):  # the first to go are put last: a small cache drops the others
+        asked, payloads = await self._read_payloads(wanted)
+        for message in reversed(asked):  # the first to go are put last: a small cache drops the others
             if message in payloads:
                 self._payloads.put(message, payloads[message])
         for target in targets:
-            self._expire(target, wanted.keys() - payloads.keys())
+            self._expire(target, asked.keys() - payloads.keys())
+
+    async def _read_payloads(self, wanted: dict[str, Delivery]) -> tuple[dict[str, Delivery], dict[str, bytes]]:
+        """As many as memory should hold at once: which were asked for, and those that are there."""
+        asked: dict[str, Delivery] = {}
+        payloads: dict[str, bytes] = {}
+        rest = iter(wanted.items())
+        while page := dict(islice(rest, PAYLOADS_PAGE)):
+            asked |= page
+            payloads |= await self._log.payloads(
+                (each.accepted_at.date(), each.partition, each.message) for each in page.values()
+            )
+            if sum(map(len, payloads.values())) >= self._payloads.size_max:
+                break
+        return asked, payloads
 
     def _expire(self, target: Target, gone: set[str]) -> None:
         for delivery in target.lane.peek(PAYLOADS_MAX):

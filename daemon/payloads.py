@@ -7,7 +7,7 @@ class Payloads:
     """Least recently used go first; the newest always stays, whatever its size."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
+        self.size_max = bytes_max
         self._bytes = 0
         self._kept: OrderedDict[str, bytes] = OrderedDict()
 
@@ -29,6 +29,6 @@ class Payloads:
             return
         self._kept[message] = payload
         self._bytes += len(payload)
-        while self._bytes > self._bytes_max and len(self._kept) > 1:
+        while self._bytes > self.size_max and len(self._kept) > 1:
             _, gone = self._kept.popitem(last=False)
             self._bytes -= len(gone)

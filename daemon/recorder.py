@@ -14,30 +14,28 @@ from typing import Final
 import msgspec
 import structlog
 
+from daemon.batch import Answer, Batch, Pending, State, key_of, payload_bytes, payload_of, was_recorded
 from daemon.clock import Clock
 from events.admin import CreateAdmin
 from events.append import Append
-from events.breaker import FailureRow
 from events.catalogue import MessageAccepted
 from events.decide import Command, Facts, Rules, decide
-from events.delivery import Delivery, EndDelivery, RecordAttempt, evolve
+from events.delivery import EndDelivery, RecordAttempt, evolve
 from events.endpoint import RegisterEndpoint
 from events.envelope import Fact, Recorded
 from events.log import Fenced, Log, Stale, Unavailable
-from events.message import AcceptMessage, AcceptTogether, Message, born
+from events.message import AcceptMessage, born
 from events.refusal import Refusal, conflict
-from events.world import Entity, World
+from events.world import World
 
 log = structlog.get_logger()
 
 BATCH_ROWS_MAX: Final = 4000
+BATCH_BYTES_MAX: Final = 16 << 20  # of payloads
+QUEUE_BYTES_MAX: Final = 128 << 20
 STALE_RETRIES_MAX: Final = 5
 RECONNECT_DELAY_MIN_S: Final = 0.05
 RECONNECT_DELAY_MAX_S: Final = 2.0
-
-State = Entity | Message | Delivery
-Answer = Sequence[State]
-"""The states that a command's facts led to, in their order."""
 
 
 class Busy(Exception):
@@ -49,25 +47,6 @@ class Committed(msgspec.Struct, frozen=True):
 
     events: list[Recorded]
     payloads: dict[str, bytes]  # of the messages accepted in it
-
-
-class _Pending(msgspec.Struct):
-    command: Command
-    actor: str
-    request: str | None
-    answer: "asyncio.Future[Answer | Refusal] | None"
-
-
-class _Batch:
-    """Commands decided together, and what to take back should the append not happen."""
-
-    def __init__(self, append: Append) -> None:
-        self.append = append
-        self.answers: list[tuple[_Pending, Answer | Refusal]] = []
-        self.left: list[_Pending] = []  # not decided: the batch was full
-        self.changed: list[tuple[Entity | None, Entity]] = []
-        self.rows: dict[str, FailureRow | None] = {}  # endpoint → its failures in a row before this batch
-        self.event_ids: set[tuple[str, str]] = set()  # (application, event id) that are taken
 
 
 class Recorder:
@@ -89,7 +68,8 @@ class Recorder:
         self._clock = clock
         self._random = random
         self._queue_max = queue_max
-        self._queue: deque[_Pending] = deque()
+        self._queue: deque[Pending] = deque()
+        self._waiting_bytes = 0  # of payloads, asked for and not answered
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -111,22 +91,29 @@ class Recorder:
         if self.standing_by:
             raise Busy("another hookd owns this database and answers for it; nothing was done here")
         if len(self._queue) >= self._queue_max:
-            raise Busy(f"{len(self._queue)} commands wait already")
+            raise Busy(f"{len(self._queue)} commands wait already; nothing was done")
+        if self._waiting_bytes >= QUEUE_BYTES_MAX:
+            raise Busy(f"{self._waiting_bytes >> 20} MiB of payloads wait already; nothing was done")
         answer: asyncio.Future[Answer | Refusal] = asyncio.get_running_loop().create_future()
-        self._put(_Pending(command, actor, request, answer))
-        return await answer
+        size = payload_bytes(command)
+        self._waiting_bytes += size
+        try:
+            self._put(Pending(command, actor, request, answer))
+            return await answer
+        finally:
+            self._waiting_bytes -= size
 
     async def ask_all(self, commands: Sequence[Command]) -> None:
         """Have many commands recorded, in as few commits as they fit."""
         loop = asyncio.get_running_loop()
         answers = [loop.create_future() for _ in commands]
         for command, answer in zip(commands, answers, strict=True):
-            self._put(_Pending(command, "hookd", None, answer))
+            self._put(Pending(command, "hookd", None, answer))
         await asyncio.gather(*answers)
 
     def tell(self, command: RecordAttempt | EndDelivery) -> None:
         """Have an outcome recorded. It stays queued until it is, however long the database is away."""
-        self._put(_Pending(command, "hookd", None, None))
+        self._put(Pending(command, "hookd", None, None))
 
     async def drained(self) -> None:
         """Return once everything asked and told so far is in the log."""
@@ -136,7 +123,7 @@ class Recorder:
         """Commands waiting."""
         return len(self._queue)
 
-    def _put(self, pending: _Pending) -> None:
+    def _put(self, pending: Pending) -> None:
         self._queue.append(pending)
         self._idle.clear()
         self._wake.set()
@@ -145,7 +132,7 @@ class Recorder:
 
     async def run(self) -> None:
         """Append batch after batch, for ever."""
-        batch: list[_Pending] = []
+        batch: list[Pending] = []
         try:
             while True:
                 if not self._queue:
@@ -159,7 +146,7 @@ class Recorder:
             self._fail([*batch, *self._queue], Unavailable("the recorder stopped"))
             raise
 
-    async def _record_or_isolate(self, batch: list[_Pending]) -> None:
+    async def _record_or_isolate(self, batch: list[Pending]) -> None:
         """A command that makes the whole append fail, by a fault of ours, goes down alone."""
         try:
             await self._record(batch)
@@ -174,7 +161,7 @@ class Recorder:
                 if isinstance(each.command, RecordAttempt | EndDelivery):
                     self.on_ignored(each.command)
 
-    async def _record(self, pending: list[_Pending]) -> None:
+    async def _record(self, pending: list[Pending]) -> None:
         stale = changed = False
         for _ in range(STALE_RETRIES_MAX):
             try:
@@ -193,14 +180,14 @@ class Recorder:
                 return self._publish(batch, events)
         raise Unavailable("states kept moving on; try again")
 
-    async def _append(self, batch: _Batch) -> list[Recorded]:
+    async def _append(self, batch: Batch) -> list[Recorded]:
         try:
             return await self._log.append(batch.append) if batch.append.caused else []
         except BaseException:
             self._take_back(batch)
             raise
 
-    def _publish(self, batch: _Batch, events: list[Recorded]) -> None:
+    def _publish(self, batch: Batch, events: list[Recorded]) -> None:
         self.available = True
         self._queue.extendleft(reversed(batch.left))
         if events:
@@ -225,8 +212,8 @@ class Recorder:
 
     # --- deciding
 
-    async def _decide(self, pending: list[_Pending]) -> _Batch:
-        batch = _Batch(Append(self._clock.now()))
+    async def _decide(self, pending: list[Pending]) -> Batch:
+        batch = Batch(Append(self._clock.now()))
         batch.event_ids = await self._taken(pending)
         try:
             self._decide_each(batch, pending)
@@ -235,10 +222,10 @@ class Recorder:
             raise
         return batch
 
-    def _decide_each(self, batch: _Batch, pending: list[_Pending]) -> None:
+    def _decide_each(self, batch: Batch, pending: list[Pending]) -> None:
         append = batch.append
         for nth, each in enumerate(pending):
-            if len(append) >= BATCH_ROWS_MAX:
+            if len(append) >= BATCH_ROWS_MAX or append.payload_bytes >= BATCH_BYTES_MAX:
                 batch.left = pending[nth:]
                 break
             command = each.command
@@ -251,7 +238,7 @@ class Recorder:
             self._attach(append, command, start)
             batch.answers.append((each, states))
 
-    def _facts(self, batch: _Batch, command: Command) -> Facts | Refusal:
+    def _facts(self, batch: Batch, command: Command) -> Facts | Refusal:
         append = batch.append
         if isinstance(command, RecordAttempt | EndDelivery):
             delivery = command.delivery
@@ -267,13 +254,13 @@ class Recorder:
             batch.event_ids.add(key)
         return decide(self._world, command, self._rules, append.now, self._random)
 
-    def _fold(self, batch: _Batch, pending: _Pending, fact: Fact, start: int) -> State:
+    def _fold(self, batch: Batch, pending: Pending, fact: Fact, start: int) -> State:
         append = batch.append
         append.add(fact, pending.actor, pending.request)
         event = fact.event
         if isinstance(event, MessageAccepted):
             message, deliveries = born(fact, event, append.now)
-            append.accepted.append((message, _payload_of(pending.command, len(append.caused) - start - 1)))
+            append.accept(message, payload_of(pending.command, len(append.caused) - start - 1))
             append.born += deliveries
             return message
         if fact.endpoint is not None:
@@ -302,7 +289,7 @@ class Recorder:
                 partition = append.caused[start].fact.partition
                 append.secrets.append((partition, command.id, "password", command.sealed_password))
 
-    async def _taken(self, pending: list[_Pending]) -> set[tuple[str, str]]:
+    async def _taken(self, pending: list[Pending]) -> set[tuple[str, str]]:
         keys = []
         for each in pending:
             command = each.command
@@ -312,7 +299,7 @@ class Recorder:
 
     # --- when it did not happen
 
-    def _take_back(self, batch: _Batch) -> None:
+    def _take_back(self, batch: Batch) -> None:
         for before, after in reversed(batch.changed):
             self._world.undo(before, after)
         for endpoint, row in batch.rows.items():
@@ -321,35 +308,43 @@ class Recorder:
             else:
                 self._world.rows[endpoint] = row
 
-    async def _reread(self, pending: list[_Pending], *, config: bool) -> list[_Pending]:
+    async def _reread(self, pending: list[Pending], *, config: bool) -> list[Pending]:
         """Decide again on what is true now; an outcome that was recorded already is let go."""
         if config:
             self._world.replace(await self._log.load())
         outcomes = [each for each in pending if isinstance(each.command, RecordAttempt | EndDelivery)]
-        rows = await self._log.deliveries(_key(each) for each in outcomes)
+        rows = await self._log.deliveries(key_of(each) for each in outcomes)
         again = []
         for each in pending:
             if isinstance(each.command, RecordAttempt | EndDelivery):
-                row = rows.get(_key(each))
-                if row is None or _was_recorded(each.command, row):
+                row = rows.get(key_of(each))
+                if row is None or was_recorded(each.command, row):
                     log.info("outcome_was_recorded", message=each.command.delivery.message)
-                    self.on_ignored(each.command)
+                    self._ignore(each)
                     continue
                 each.command = msgspec.structs.replace(each.command, delivery=row)
             again.append(each)
         return again
 
-    def _without_outcomes(self, pending: list[_Pending]) -> list[_Pending]:
+    def _without_outcomes(self, pending: list[Pending]) -> list[Pending]:
         kept = []
         for each in pending:
             if isinstance(each.command, RecordAttempt | EndDelivery):
                 log.warning("outcome_fenced", message=each.command.delivery.message)
-                self.on_ignored(each.command)
+                self._ignore(each)
             else:
                 kept.append(each)
         return kept
 
-    async def _wait_for_database(self, pending: list[_Pending], error: Unavailable) -> None:
+    def _ignore(self, pending: Pending) -> None:
+        """Nothing is recorded of this; who asked for it hears so, who told it may look at the delivery again."""
+        assert isinstance(pending.command, RecordAttempt | EndDelivery)
+        if pending.answer is None:
+            self.on_ignored(pending.command)
+        elif not pending.answer.done():
+            pending.answer.set_result([])
+
+    async def _wait_for_database(self, pending: list[Pending], error: Unavailable) -> None:
         """Those who asked are told that nothing is certain; outcomes wait until the database is back."""
         if self.available:
             log.error("database_lost", error=str(error), waiting=len(pending))
@@ -371,32 +366,7 @@ class Recorder:
                 return
 
     @staticmethod
-    def _fail(pending: Sequence[_Pending], error: Exception) -> None:
+    def _fail(pending: Sequence[Pending], error: Exception) -> None:
         for each in pending:
             if each.answer is not None and not each.answer.done():
                 each.answer.set_exception(error)
-
-
-def _payload_of(command: Command, nth: int) -> bytes:
-    """The payload of the message that the command's `nth` fact accepted."""
-    if isinstance(command, AcceptMessage):
-        return command.payload
-    assert isinstance(command, AcceptTogether)
-    return command.messages[nth].payload
-
-
-def _was_recorded(command: RecordAttempt | EndDelivery, row: Delivery) -> bool:
-    """Whether this attempt is in the log: it was committed, and only the database's word of it was lost.
-
-    Nothing but an attempt moves a pending delivery on, and no delivery has two attempts at once.
-    """
-    if isinstance(command, EndDelivery):
-        return False
-    seen = command.delivery
-    return row.attempts > seen.attempts or (row.next_at is not None and row.version > seen.version)
-
-
-def _key(pending: _Pending) -> tuple[int, str, str]:
-    assert isinstance(pending.command, RecordAttempt | EndDelivery)
-    delivery = pending.command.delivery
-    return delivery.partition, delivery.message, delivery.endpoint

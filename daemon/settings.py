@@ -100,6 +100,20 @@ class Settings(BaseModel):
     def _split(cls, value: object) -> object:
         return tuple(filter(None, _LIST.split(value))) if isinstance(value, str) else value
 
+    @field_validator("ca_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
+        return value
+
     @property
     def embedded(self) -> bool:
         """Whether hookd brings its own PostgreSQL."""
@@ -153,6 +167,7 @@ def load(
     environ = os.environ if environ is None else environ
     values, problems = _collect(environ, folder or Path.cwd())
     values |= {name: value for name, value in given.items() if value is not None}
+    values = {name: value for name, value in values.items() if value != ""}
     home = Path(values.get("hookd_home") or default_home(environ.get("XDG_DATA_HOME"))).expanduser()
     values["hookd_home"] = home
     generated = {} if values.get("database_url") else _kept_secrets(home)
@@ -164,9 +179,27 @@ def load(
     return settings
 
 
+def call_of(settings: Settings, default_home: Callable[[str | None], Path]) -> str:
+    """How to call hookd again so that it finds these settings: for commands that are shown to people."""
+    words = ["uv run hookd"] if os.environ.get("UV") else ["hookd"]
+    usual = os.environ.get("HOOKD_HOME") or default_home(os.environ.get("XDG_DATA_HOME"))
+    if settings.embedded and settings.hookd_home != Path(usual):
+        words.insert(0, f"HOOKD_HOME={settings.hookd_home}")
+    return " ".join(words)
+
+
 def wants_colour(*, terminal: bool) -> bool:
     """Whether to print in colour: on a terminal, unless NO_COLOR is set (no-color.org)."""
     return terminal and not os.environ.get("NO_COLOR")
+
+
+def fresh_secrets() -> tuple[str, ...]:
+    """Strong values for the three secrets, as lines of a `.env` file."""
+    return (
+        f"SECRET_KEY={secrets.token_urlsafe(48)}",
+        f"ADMIN_IDS={secrets.token_urlsafe(24)}",
+        f"SEALING_KEYS={base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}",
+    )
 
 
 def generate_secrets(home: Path) -> None:
@@ -174,12 +207,8 @@ def generate_secrets(home: Path) -> None:
     path = home / SECRETS_FILE
     if path.exists():
         return
-    lines = (
-        "# Made by hookd on its first start. Keep it: without SEALING_KEYS no stored secret opens again.",
-        f"SECRET_KEY={secrets.token_urlsafe(48)}",
-        f"ADMIN_IDS={secrets.token_urlsafe(24)}",
-        f"SEALING_KEYS={base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}",
-    )
+    remark = "# Made by hookd on its first start. Keep it: without SEALING_KEYS no stored secret opens again."
+    lines = (remark, *fresh_secrets())
     # As root the database runs as another account, which must be able to pass through; the file itself is closed.
     home.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
     fresh = path.with_suffix(f".{os.getpid()}")
@@ -190,7 +219,10 @@ def generate_secrets(home: Path) -> None:
 
 def _collect(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], list[str]]:
     """What is set, by field, and what is wrong with the `.env` file."""
-    dotenv = {name: value for name, value in dotenv_values(folder / ".env").items() if value is not None}
+    try:
+        dotenv = {name: value for name, value in dotenv_values(folder / ".env").items() if value is not None}
+    except UnicodeDecodeError:
+        return {}, [".env: is not UTF-8 text"]
     unknown = sorted(dotenv.keys() - VARIABLES.keys() - COMPOSE_ONLY)
     problems = [f"{name}: .env sets it, but hookd knows no such variable" for name in unknown]
     merged = {**dotenv, **environ}

@@ -30,6 +30,8 @@ class Target:
         "flying",
         "head",
         "lane",
+        "looking",
+        "paused",
         "queued",
         "signers",
         "throttle",
@@ -41,6 +43,8 @@ class Target:
     def __init__(self, endpoint: Endpoint, batch_size: int, *, more: bool = False) -> None:
         self.lane = Lane(LANE_MIN, more=more)
         self.flying = 0  # attempts under way
+        self.looking = False  # will look into the table once more, soon
+        self.paused = False  # and until then do nothing
         self.queued = False  # stands in the dispatcher's ready queue
         self.timer_at: datetime | None = None  # is called up then
         self.touched = True  # did something since the last sweep

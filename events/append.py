@@ -31,6 +31,7 @@ class Append:
         self.caused: list[Caused] = []
         self.epochs: dict[int, int] = {}  # partition → the epoch its outcomes were obtained under
         self.accepted: list[tuple[Message, bytes]] = []
+        self.payload_bytes = 0
         self.born: list[Delivery] = []
         self.moved: dict[DeliveryKey, tuple[int, Delivery]] = {}  # → the version it had, its state now
         self.entities: dict[str, tuple[int, Entity]] = {}  # id → the version it had (0: new), its state now
@@ -44,6 +45,11 @@ class Append:
     def add(self, fact: Fact, actor: str, request: str | None) -> None:
         """A fact, in the order in which it is to stand in the log."""
         self.caused.append(Caused(fact, actor, request))
+
+    def accept(self, message: Message, payload: bytes) -> None:
+        """A message comes into the world, with what it carries."""
+        self.accepted.append((message, payload))
+        self.payload_bytes += len(payload)
 
     def move(self, before: Delivery, after: Delivery) -> None:
         """A delivery goes from one state to another."""

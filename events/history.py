@@ -10,16 +10,16 @@ from events.postgres import from_row
 _TRAIL: Final = """
   select e.partition, e.seq, e.at, e.stream, e.endpoint, e.version, e.type, e.schema, e.actor, e.request, e.body
   from log.head h cross join lateral (
-    select * from log.event s where s.partition = h.partition and s.stream = $1
+    (select * from log.event s where s.partition = h.partition and s.stream = $1 order by seq desc limit $2)
     union all
-    select * from log.event s where s.partition = h.partition and s.endpoint = $1
-    order by partition, seq limit $2) e
-  order by e.at, e.partition, e.seq limit $2"""
+    (select * from log.event s where s.partition = h.partition and s.endpoint = $1 order by seq desc limit $2)) e
+  order by e.at desc, e.partition desc, e.seq desc limit $2"""
 
 
 async def trail(connection: asyncpg.Connection, identifier: str, limit: int = 1000) -> list[Recorded]:
-    """Every fact about an application, endpoint, message, admin or event type, oldest first, at most `limit`.
+    """The facts about an application, endpoint, message, admin or event type: the last `limit`, oldest first.
 
     A message's trail holds its deliveries' attempts; an endpoint's holds the attempts made to it.
     """
-    return [from_row(row) for row in await connection.fetch(_TRAIL, identifier, limit)]
+    rows = await connection.fetch(_TRAIL, identifier, limit)
+    return [from_row(row) for row in reversed(rows)]

@@ -48,6 +48,7 @@ _SECRETS: Final = """
   select owner, id, sealed, created_at, expires_at from content.secret
   join unnest($1::smallint[], $2::text[]) k(partition, owner) using (partition, owner)
   order by created_at desc"""
+_ANY_SEALED: Final = "select owner, id, sealed, created_at, expires_at from content.secret limit 1"
 _EVENT_IDS: Final = """
   select application, event_id from state.message
   join unnest($1::smallint[], $2::text[], $3::text[]) k(partition, application, event_id)
@@ -195,6 +196,12 @@ class PostgresLog:
     async def secrets(self, owners: Iterable[tuple[int, str]]) -> list[SealedSecret]:
         """The sealed secrets of these owners, newest first."""
         return [SealedSecret(*row) for row in await self._fetch(_SECRETS, owners)]
+
+    async def any_secret(self) -> SealedSecret | None:
+        """Some sealed secret, to try the keys on; None when there is none."""
+        async with self._read() as connection:
+            row = await connection.fetchrow(_ANY_SEALED)
+            return None if row is None else SealedSecret(*row)
 
     async def take(self, owner: str, lease_s: float, *, force: bool) -> list[Ownership]:
         """Become the owner of every partition that nobody holds (`force`: of all)."""

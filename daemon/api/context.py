@@ -6,8 +6,8 @@ from typing import TypeVar
 from aiohttp import web
 
 from daemon.api.auth import Tokens
+from daemon.batch import Answer
 from daemon.desk import Desk
-from daemon.recorder import Answer
 from events.refusal import Refusal
 
 S = TypeVar("S")

@@ -86,8 +86,8 @@ def readiness(vitals: Vitals, thresholds: Thresholds) -> Readiness:
     checks = {
         "running": Check(ok=not vitals.stopping),
         "database": Check(ok=vitals.database_ok),
-        "deliveries": Check(ok=oldest is None or oldest <= due_max, value=oldest, max=due_max),
-        "loop": Check(ok=lag <= lag_max, value=lag, max=lag_max),
+        "deliveries": Check(ok=oldest is None or oldest <= due_max, value=_seconds(oldest), max=due_max),
+        "loop": Check(ok=lag <= lag_max, value=_seconds(lag), max=lag_max),
         "partitions": Check(ok=vitals.owned_partitions > 0, value=vitals.owned_partitions),
     }
     return Readiness(
@@ -124,3 +124,7 @@ def surface(vitals: Vitals, registry: CollectorRegistry, thresholds: Thresholds)
         return response
 
     return made
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,6 +1,7 @@
 """`hookd audit`: what the log has to say."""
 
 import json
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -19,12 +20,14 @@ def audit() -> None:
 def trail(
     identifier: Annotated[str, typer.Argument(help="Id of a message, endpoint, application, event type or admin.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many facts.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many facts, the last ones.")] = 1000,
 ) -> None:
     """Every fact about one thing, in order: when, who caused it, through which request."""
     recorded = run(_read(settings_or_refuse(), identifier, limit))
     if not recorded:
         raise Refused(f"the log knows nothing of {identifier}")
+    if len(recorded) == limit:
+        print(f"hookd: the last {limit} facts; there may be earlier ones: --limit", file=sys.stderr)
     for each in recorded:
         print(_as_json(each) if as_json else _as_line(each))
 

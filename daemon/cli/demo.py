@@ -35,8 +35,8 @@ def demo(rate: _Rate = 2.0, port: _Port = 0) -> None:
     """Start everything, send messages to four receivers, print each delivery as it happens. Nothing is kept."""
     with _scratch_home() as home:
         settings = settings_or_refuse(
-            hookd_home=home, port=port, retry_delays_s=RETRY_DELAYS_S, database_url=None, breaker_failures_max=5
-        ).model_copy(update={"database_url": None})
+            hookd_home=home, port=port, retry_delays_s=RETRY_DELAYS_S, database_url="", breaker_failures_max=5
+        )
         from daemon.assembly import Daemon
         from daemon.logs import configure
 

@@ -1,5 +1,6 @@
 """`hookd listen`: a receiver on this machine that shows, and checks, what arrives."""
 
+import os
 import sys
 from collections import Counter
 from typing import Annotated, Any
@@ -8,10 +9,10 @@ import typer
 
 from daemon.cli.common import Refused, run
 
-_Port = Annotated[int, typer.Option(help="Port to listen on.")]
+_Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one.")]
 _Status = Annotated[list[int] | None, typer.Option(help="Status to answer; repeat it for one after the other.")]
 _Secret = Annotated[str | None, typer.Option(help="The endpoint's signing key (whsec_…), to check signatures.")]
-_Delay = Annotated[float, typer.Option(help="Seconds to wait before answering.")]
+_Delay = Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait before answering.")]
 
 SHOWN_CHARS = 500
 
@@ -83,7 +84,9 @@ async def _listen(port: int, listener: Listener) -> None:
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
     except OSError as error:
-        raise Refused(f"port {port} cannot be listened on: {error.strerror or error}") from None
+        raise Refused(
+            f"port {port} cannot be listened on: {os.strerror(error.errno) if error.errno else error}"
+        ) from None
     port = runner.addresses[0][1]
     stop = stop_signal()
     print(f"listening on http://127.0.0.1:{port}/ (any path); Ctrl-C ends", file=sys.stderr, flush=True)

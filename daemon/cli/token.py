@@ -33,6 +33,13 @@ def admin_id() -> None:
     typer.echo(settings_or_refuse().admin_id_values[0])
 
 
+def secrets() -> None:
+    """Print fresh secrets for a .env file: with DATABASE_URL, hookd makes none by itself."""
+    from daemon.settings import fresh_secrets
+
+    typer.echo("\n".join(fresh_secrets()))
+
+
 def _tokens(settings: Any) -> Any:
     from daemon.api.auth import Tokens
 

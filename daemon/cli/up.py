@@ -45,15 +45,18 @@ async def _up(daemon: "Daemon") -> None:
 
 async def started(daemon: "Daemon") -> None:
     """Start the daemon; what commonly goes wrong is said in words. Refused."""
+    from daemon.assembly import CannotListen
     from daemon.postgres.errors import DatabaseUnavailable, EmbeddedPostgresError, MigrationError
+    from daemon.sealing import SealBroken
 
     try:
         await daemon.start()
+    except SealBroken as error:
+        raise Refused(f"SEALING_KEYS: {error}") from None
     except (EmbeddedPostgresError, MigrationError, DatabaseUnavailable) as error:
         raise Refused(str(error)) from None
-    except OSError as error:
-        settings = daemon.settings
-        raise Refused(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}") from None
+    except CannotListen as error:
+        raise Refused(str(error)) from None
 
 
 def calm_collector() -> None:
@@ -82,7 +85,11 @@ def stop_signal() -> asyncio.Event:
 
 def welcome(daemon: "Daemon") -> str:
     """What a newcomer needs to know: where, with what, and one thing to try."""
+    from daemon.postgres.account import default_home
+    from daemon.settings import call_of
+
     settings, url = daemon.settings, daemon.url
+    hookd = call_of(settings, default_home)
     if settings.embedded:
         assert settings.hookd_home is not None
         data = f"{tilde(settings.hookd_home)} (PostgreSQL inside; secrets in secrets.env)"
@@ -92,10 +99,10 @@ def welcome(daemon: "Daemon") -> str:
 hookd is up.
   API      {url}/api  and  {url}/api/v1  (openapi.json beside each)
   data     {data}
-  log in   every call takes the header admin-id, which `hookd admin id` prints;
-           /api/v1 takes a bearer token, which `hookd token` prints
+  log in   every call of /api takes the header admin-id, which `{hookd} admin id` prints;
+           /api/v1 takes a bearer token, which `{hookd} token` prints
   try      curl {url}/api/health
-           curl -H "admin-id: $(hookd admin id)" -d '{{"username":"ada","password":"correct horse"}}' \\
+           curl -H "admin-id: $({hookd} admin id)" -d '{{"username":"ada","password":"correct horse"}}' \\
                 {url}/api/admin/create
   stop     Ctrl-C
 """

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from structlog.testing import capture_logs
 
-from daemon.recorder import BATCH_ROWS_MAX, STALE_RETRIES_MAX, Busy, Committed, Recorder
+from daemon.recorder import BATCH_ROWS_MAX, QUEUE_BYTES_MAX, STALE_RETRIES_MAX, Busy, Committed, Recorder
 from events.append import Append
 from events.application import CreateApplication, UpdateApplication
 from events.breaker import BreakerPolicy
@@ -296,3 +296,27 @@ async def test_response_bodies_are_kept_by_position() -> None:
     assert desk.log.tables.responses == {(0, 4): b"no"}
     kinds = {type(each.event) for each in desk.log.events[0][3:]}
     assert kinds <= {AttemptFailed, AttemptSucceeded}
+
+
+@virtual
+async def test_who_asked_to_cancel_what_was_delivered_meanwhile_is_answered() -> None:
+    """Else whoever waits for the answer cancels nothing ever again."""
+    desk = await Desk().open()
+    seen = desk.delivery
+    desk.tell(OK)
+    await desk.recorder.drained()
+    cancel = EndDelivery(seen, DeliveryCancelled(reason="the endpoint was deleted"))
+    with capture_logs():
+        await asyncio.wait_for(desk.recorder.ask_all([cancel]), 60)
+    assert desk.check() == ["AttemptSucceeded"]
+
+
+@virtual
+async def test_payloads_that_wait_are_bounded_in_bytes() -> None:
+    desk = await Desk().open()
+    half = b"x" * (QUEUE_BYTES_MAX // 2)
+    asked = [desk.ask(AcceptMessage(f"msg_{number}y", APP, "t", half, "d")) for number in range(3)]
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert [isinstance(each, Busy) for each in results] == [False, False, True]
+    assert len(desk.log.appends) == 2  # one append carries no more than its share either
+    assert not isinstance(await desk.ask(accept(9)), Busy)

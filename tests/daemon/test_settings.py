@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.settings import SECRETS_FILE, VARIABLES, BadSettings, Settings, load
+from daemon.settings import SECRETS_FILE, VARIABLES, BadSettings, Settings, call_of, load
 
 KEY = base64.b64encode(b"k" * 32).decode()
 STRONG = {"SECRET_KEY": "s" * 32, "ADMIN_IDS": "a" * 16, "SEALING_KEYS": KEY}
@@ -29,7 +29,7 @@ CASES = {  # variable → (text, where it shows, what it says)
     "ATTEMPT_TIMEOUT_S": ("2.5", lambda s: s.attempt_timeout_s, 2.5),
     "CONNECT_TIMEOUT_S": ("1", lambda s: s.connect_timeout_s, 1.0),
     "ALLOW_NETWORKS": ("10.0.0.0/8 fd00::/8", lambda s: list(map(str, s.networks)), ["10.0.0.0/8", "fd00::/8"]),
-    "CA_FILE": ("/ca.pem", lambda s: s.ca_file, Path("/ca.pem")),
+    "CA_FILE": (__file__, lambda s: s.ca_file, Path(__file__)),
     "RETRY_DELAYS_S": ("1, 2.5", lambda s: s.rules.retry.delays_s, (1.0, 2.5)),
     "RETRY_ATTEMPTS_MAX": ("5", lambda s: s.rules.retry.attempts(), 5),
     "RETRY_JITTER": ("0", lambda s: s.rules.retry.jitter, 0.0),
@@ -116,3 +116,37 @@ def test_no_secret_is_shown_by_printing(tmp_path: Path) -> None:
 def test_loopback_is_allowed_on_the_embedded_database_only(tmp_path: Path) -> None:
     assert ip_network("127.0.0.0/8") in settings(tmp_path).networks
     assert settings(tmp_path, **OWN).networks == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("CA_FILE", "/no/such.pem", "CA_FILE: there is no file /no/such.pem"),
+        ("DATABASE_URL", "nonsense", "DATABASE_URL: must begin with postgresql://"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_starts(tmp_path: Path, name: str, value: str, said: str) -> None:
+    with pytest.raises(BadSettings) as refused:
+        load({name: value}, folder=tmp_path, default_home=lambda _: tmp_path / "home")
+    assert said in refused.value.problems
+
+
+def test_a_file_that_is_no_text_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe")
+    with pytest.raises(BadSettings, match=r"\.env: is not UTF-8 text"):
+        load({}, folder=tmp_path, default_home=lambda _: tmp_path / "home")
+
+
+def test_an_option_can_unset_what_the_environment_says(tmp_path: Path) -> None:
+    environ = {"DATABASE_URL": "postgresql://db/hookd"}
+    assert load(environ, folder=tmp_path, default_home=lambda _: tmp_path, database_url="").embedded
+
+
+def test_commands_shown_to_people_find_the_same_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UV", "HOOKD_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    settings = load({}, folder=tmp_path, default_home=lambda _: tmp_path / "a")
+    assert call_of(settings, lambda _: tmp_path / "a") == "hookd"
+    assert call_of(settings, lambda _: tmp_path / "b") == f"HOOKD_HOME={tmp_path / 'a'} hookd"
+    monkeypatch.setenv("UV", "/bin/uv")
+    assert call_of(settings, lambda _: tmp_path / "a") == "uv run hookd"

@@ -4,21 +4,40 @@ import pytest
 
 from daemon.vitals import LAG_KEPT, LAG_PERIOD_S, Vitals
 from tests.daemon.test_dispatcher import house, messages
-from tests.support.simulated import black_hole
+from tests.support.simulated import always, black_hole, ok
 from tests.support.virtual_loop import virtual
 
 
 @virtual
-async def test_the_oldest_due_delivery_shows_its_age() -> None:
-    made = await house(batch_size=1)
+async def test_what_hookd_keeps_waiting_shows_its_age() -> None:
+    made = await house(in_flight_max=1)
     vitals = Vitals(made.recorder, made.dispatcher, made.clock)
     assert (vitals.oldest_due_s, vitals.in_flight, vitals.queue, vitals.owned_partitions) == (None, 0, 0, 4)
-    application = await made.application()
-    await made.endpoint(application, black_hole)
-    await messages(made, application, 2)
+    await one_of_two_waits(made)
     await asyncio.sleep(7)
     assert vitals.oldest_due_s == pytest.approx(7, abs=0.1)
     assert (vitals.in_flight, vitals.database_ok) == (1, True)
+
+
+async def one_of_two_waits(made) -> None:
+    application = await made.application()
+    for _ in range(2):
+        await made.endpoint(application, black_hole)
+    await messages(made, application, 1)
+    await asyncio.sleep(0.1)
+
+
+@virtual
+async def test_a_customer_at_their_own_limit_does_not_count_as_waiting() -> None:
+    made = await house(batch_size=1)
+    vitals = Vitals(made.recorder, made.dispatcher, made.clock)
+    application = await made.application()
+    await made.endpoint(application, black_hole)
+    await made.endpoint(application, always(ok()), throttle_rate=1)
+    await messages(made, application, 20)
+    await asyncio.sleep(7)
+    assert vitals.oldest_due_s is None
+    assert vitals.in_flight == 1
 
 
 @virtual

@@ -44,7 +44,7 @@ Hours = Annotated[Any, *unsupported("retention by the hour is")]
 
 def _kept(days: int) -> int:
     if days != KEPT_DAYS:
-        raise ValueError(f"payloads are kept for {KEPT_DAYS} days, and no other period is supported yet")
+        raise ValueError("expiry of payloads is not supported yet: leave it out")
     return days
 
 
