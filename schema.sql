@@ -288,8 +288,15 @@ begin
   end if;
 
   if cardinality(delivered) > 0 then
-    delete from state.delivery s using unnest(delivered) d
-      where s.partition = d.partition and s.message = d.message and s.endpoint = d.endpoint and s.version = d.was;
+    -- `limit 1` keeps the planner from turning the join round: after a vacuum it takes the table for empty and would
+    -- walk all of it, dead rows too, for every append.
+    delete from state.delivery s
+      using unnest(delivered) d
+      cross join lateral (
+        select x.ctid from state.delivery x
+        where x.partition = d.partition and x.message = d.message and x.endpoint = d.endpoint and x.version = d.was
+        limit 1) found
+      where s.ctid = found.ctid;
     get diagnostics hit = row_count;
     if hit <> cardinality(delivered) then
       raise exception 'a delivery has moved on' using errcode = 'HK002';
@@ -300,7 +307,11 @@ begin
     update state.delivery s
       set state = m.state, attempts = m.attempts, next_at = m.next_at, version = m.version, reason = m.reason
       from unnest(moved) m
-      where s.partition = m.partition and s.message = m.message and s.endpoint = m.endpoint and s.version = m.was;
+      cross join lateral (
+        select x.ctid from state.delivery x
+        where x.partition = m.partition and x.message = m.message and x.endpoint = m.endpoint and x.version = m.was
+        limit 1) found
+      where s.ctid = found.ctid;
     get diagnostics hit = row_count;
     if hit <> cardinality(moved) then
       raise exception 'a delivery has moved on' using errcode = 'HK002';

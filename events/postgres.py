@@ -29,9 +29,12 @@ _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, a
 _READ: Final = f"select {_EVENTS} from log.event where partition = $1 and seq > $2 order by seq limit $3"  # noqa: S608
 
 _DELIVERY: Final = "partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason"
+# In all of these `limit` keeps the planner from turning a join round and walking a whole table for a few keys.
 _DELIVERIES: Final = """
   select s.* from unnest($1::smallint[], $2::text[], $3::text[]) k(partition, message, endpoint)
-  join state.delivery s using (partition, message, endpoint)"""
+  cross join lateral (
+    select * from state.delivery d
+    where d.partition = k.partition and d.message = k.message and d.endpoint = k.endpoint limit 1) s"""
 _DUE: Final = f"""
   select d.* from unnest($1::smallint[], $2::text[], $3::int[]) e(partition, endpoint, room)
   cross join lateral (
@@ -42,17 +45,21 @@ _PENDING: Final = """
   select partition, endpoint, min(next_at) from state.delivery
   where state = 'pending' and partition = any($1::smallint[]) group by partition, endpoint"""
 _PAYLOADS: Final = """
-  select message, body from content.payload join unnest($1::date[], $2::smallint[], $3::text[])
-    k(day, partition, message) using (day, partition, message)"""
+  select p.message, p.body from unnest($1::date[], $2::smallint[], $3::text[]) k(day, partition, message)
+  cross join lateral (
+    select * from content.payload c
+    where c.day = k.day and c.partition = k.partition and c.message = k.message limit 1) p"""
 _SECRETS: Final = """
   select owner, id, sealed, created_at, expires_at from content.secret
   join unnest($1::smallint[], $2::text[]) k(partition, owner) using (partition, owner)
   order by created_at desc"""
 _ANY_SEALED: Final = "select owner, id, sealed, created_at, expires_at from content.secret limit 1"
 _EVENT_IDS: Final = """
-  select application, event_id from state.message
-  join unnest($1::smallint[], $2::text[], $3::text[]) k(partition, application, event_id)
-    using (partition, application, event_id)"""
+  select k.application, k.event_id
+  from unnest($1::smallint[], $2::text[], $3::text[]) k(partition, application, event_id)
+  cross join lateral (
+    select from state.message m
+    where m.partition = k.partition and m.application = k.application and m.event_id = k.event_id limit 1) found"""
 _TAKE: Final = """
   with free as (
     select partition, owner from log.head
