@@ -42,7 +42,7 @@ from events.world import World
 
 log = structlog.get_logger()
 
-HELD_MAX: Final = 100_000  # deliveries in memory, shared out among the targets at work
+HELD_MAX: Final = 30_000  # deliveries in memory, shared out among the targets at work
 TURN: Final = 4  # attempts a target may start before the next one has its turn
 IGNORED_PAUSE_S: Final = 5.0
 
