@@ -83,7 +83,7 @@ def test_json_is_one_object_a_line() -> None:
 
 
 def test_libraries_speak_through_the_same_lines(written: io.StringIO) -> None:
-    logging.getLogger("some.library").warning("no answer from %s", "postgresql://u:hunter2@db")
+    logging.getLogger("some.package").warning("no answer from %s", "postgresql://u:hunter2@db")
     assert "library_said" in written.getvalue()
-    assert "some.library" in written.getvalue()
+    assert "some.package" in written.getvalue()
     assert "postgresql://***@db" in written.getvalue()
