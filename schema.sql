@@ -341,18 +341,15 @@ declare
   kind text; entry json; hit int;
 begin
   for kind, entry in select c.key, r.value from json_each(config) c, json_array_elements(c.value) r loop
-    if (entry ->> 'was')::int = 0 then
-      execute format('insert into state.%I select * from json_populate_record(null::state.%I, $1)', kind, kind)
-        using entry;
-    else
+    if (entry ->> 'was')::int > 0 then
       execute format('delete from state.%I where partition = $1 and id = $2 and version = $3', kind)
         using (entry ->> 'partition')::smallint, entry ->> 'id', (entry ->> 'was')::int;
       get diagnostics hit = row_count;
       if hit <> 1 then
         raise exception '% % has moved on', kind, entry ->> 'id' using errcode = 'HK002';
       end if;
-      execute format('insert into state.%I select * from json_populate_record(null::state.%I, $1)', kind, kind)
-        using entry;
     end if;
+    execute format('insert into state.%I select * from json_populate_record(null::state.%I, $1)', kind, kind)
+      using entry;
   end loop;
 end $$;

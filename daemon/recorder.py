@@ -79,8 +79,6 @@ class Recorder:
         self.on_reconnected: Callable[[], None] = lambda: None
         self.available = True
         self.standing_by = False  # another process has taken over: what is known here may be out of date
-        self.appends = 0
-        self.events = 0
 
     # --- asking
 
@@ -191,8 +189,6 @@ class Recorder:
         self.available = True
         self._queue.extendleft(reversed(batch.left))
         if events:
-            self.appends += 1
-            self.events += len(events)
             payloads = {message.id: payload for message, payload in batch.append.accepted}
             self._tell_followers(Committed(events, payloads))
         for pending, answer in batch.answers:
