@@ -1,0 +1,126 @@
+"""Folds the whole log into fresh state tables beside the live ones, compares, and swaps them when asked.
+
+All of it is one transaction in one snapshot: it leaves everything new behind, or nothing. It appends nothing and
+sends nothing. A swap locks the heads first and wants no daemon at work: one that runs has the old state in memory,
+and its deliveries would wait all the while.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from daemon.audit import shadow, state_rows
+from daemon.audit.snapshot import PATIENT, Connect
+from events import leaf, replay
+from events.fold import Fold
+from events.message import Message
+from events.world import Entity
+
+_HEADS: Final = "select partition, seq from log.head order by partition"
+_LOCK: Final = "select from log.head order by partition for update"
+_OWNERS: Final = "select distinct owner from log.head where owner is not null and lease_until > now() order by owner"
+# Sorting and hashing whole tables is the work here, unlike in the daemon's own sessions.
+_WORKING: Final = {
+    **PATIENT,
+    "enable_seqscan": "on",
+    "enable_hashjoin": "on",
+    "enable_sort": "on",
+    "work_mem": "64MB",
+}
+
+
+class InUse(Exception):
+    """A daemon is at work on this database; the text names it."""
+
+
+class Rebuilt(msgspec.Struct):
+    """What was folded, and by table how many rows only the live one had, and only the fold."""
+
+    events: int = 0
+    messages: int = 0
+    undelivered: int = 0
+    entities: int = 0
+    differences: dict[str, tuple[int, int]] = {}
+    swapped: bool = False
+
+
+async def rebuild(
+    connect: Connect, *, swap: bool = False, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> Rebuilt:
+    """Fold, compare, and swap if asked. InUse; BrokenLog and IllegalMove when the log itself does not hold.
+
+    `progress` hears (events done, all).
+    """
+    writing = await connect(_WORKING)
+    try:
+        streaming = await connect(PATIENT)
+        try:
+            return await _within(writing, streaming, swap=swap, progress=progress)
+        finally:
+            await streaming.close()
+    finally:
+        await writing.close()
+
+
+async def _within(
+    writing: asyncpg.Connection, streaming: asyncpg.Connection, *, swap: bool, progress: Callable[[int, int], None]
+) -> Rebuilt:
+    transaction = writing.transaction(isolation="repeatable_read")
+    await transaction.start()
+    try:
+        if swap:
+            await _exclude(writing)
+        name = await writing.fetchval("select pg_export_snapshot()")
+        async with streaming.transaction(isolation="repeatable_read", readonly=True):
+            await streaming.execute(f"set transaction snapshot '{name}'")
+            names = await shadow.make(writing)
+            rebuilt = await _fold(writing, streaming, progress)
+        await shadow.index(writing)
+        rebuilt.differences = await shadow.differences(writing, names)
+        if swap:
+            await shadow.swap(writing, names)
+            rebuilt.swapped = True
+    except BaseException:
+        await transaction.rollback()
+        raise
+    await (transaction.commit() if swap else transaction.rollback())
+    return rebuilt
+
+
+async def _exclude(writing: asyncpg.Connection) -> None:
+    """Nobody appends from here to the end. The first statement: the snapshot must see what was appended before."""
+    await writing.execute(_LOCK)
+    owners = [row[0] for row in await writing.fetch(_OWNERS)]
+    if owners:
+        raise InUse(
+            f"{', '.join(owners)} is at work on this database: stop it first, it keeps the old state in memory"
+        )
+
+
+async def _fold(
+    writing: asyncpg.Connection, streaming: asyncpg.Connection, progress: Callable[[int, int], None]
+) -> Rebuilt:
+    """Partition by partition: memory grows with what is undelivered in one, not with the log."""
+    rebuilt = Rebuilt()
+    heads = dict(await writing.fetch(_HEADS))
+    entities: list[Entity] = []
+    accepted: list[Message] = []
+    for partition in heads:
+        fold = Fold(on_message=lambda _, message: accepted.append(message))
+        async for records in replay.read(streaming, partition):
+            for record in records:
+                fold.take_raw(leaf.parse(record))
+            rebuilt.events += len(records)
+            rebuilt.messages += len(accepted)
+            await state_rows.write(writing, accepted, shadow.SCHEMA)
+            accepted.clear()
+            progress(rebuilt.events, sum(heads.values()))
+        await state_rows.write(writing, fold.deliveries.values(), shadow.SCHEMA)
+        rebuilt.undelivered += len(fold.deliveries)
+        entities += fold.entities.values()
+    rebuilt.entities = len(entities)
+    for kind in {type(each) for each in entities}:
+        await state_rows.write(writing, [each for each in entities if type(each) is kind], shadow.SCHEMA)
+    return rebuilt

@@ -1,0 +1,114 @@
+"""Holds the tables of `state` against the fold of the log: the first difference of each row, by key and field."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from daemon.audit.findings import Check, Findings
+from events.delivery import Delivery
+from events.message import Message
+from events.postgres import TABLES, delivery_from_row, entity_from_row
+from events.world import Entity
+
+_MESSAGES: Final = """
+  select m.* from unnest($1::smallint[], $2::text[], $3::text[]) k(partition, application, id)
+  cross join lateral (
+    select * from state.message s
+    where s.partition = k.partition and s.application = k.application and s.id = k.id limit 1) m"""
+_LAST: Final = """
+  select e.seq, e.type from log.event e
+  where e.partition = $1 and e.stream = $2 and e.endpoint is not distinct from $3 order by e.seq desc limit 1"""
+_PAGE: Final = 2000
+
+
+class StateCheck:
+    """Compares while the log is folded, partition by partition."""
+
+    def __init__(self, connection: asyncpg.Connection, findings: Findings) -> None:
+        self._connection = connection
+        self._findings = findings
+        self.rows = 0
+
+    async def messages(self, folded: Iterable[Message]) -> None:
+        """These messages were accepted: each has its row."""
+        expected = {each.id: each for each in folded}
+        if not expected:
+            return
+        keys = [(each.partition, each.application, each.id) for each in expected.values()]
+        found = {
+            row["id"]: msgspec.convert(dict(row), Message)
+            for row in await self._connection.fetch(_MESSAGES, *zip(*keys, strict=True))
+        }
+        self.rows += len(expected)
+        for key, message in expected.items():
+            if found.get(key) != message:
+                await self._differs("state.message", message.partition, key, None, found.get(key), message)
+
+    async def message_count(self, partition: int, accepted: int) -> None:
+        """No row of a message that was never accepted."""
+        rows = await self._connection.fetchval("select count(*) from state.message where partition = $1", partition)
+        if rows > accepted:
+            what = f"{rows - accepted} rows more than the log accepted messages"
+            self._findings.add(Check.STATE, f"state.message, partition {partition}", what)
+
+    async def deliveries(self, partition: int, folded: Mapping[tuple[int, str, str], Delivery]) -> None:
+        """The undelivered deliveries of a partition, all of them."""
+        seen = 0
+        query = "select * from state.delivery where partition = $1 order by message, endpoint"
+        async for row in self._connection.cursor(query, partition, prefetch=_PAGE):
+            found = delivery_from_row(row)
+            expected = folded.get((found.partition, found.message, found.endpoint))
+            seen += expected is not None
+            if found != expected:
+                await self._differs("state.delivery", partition, found.message, found.endpoint, found, expected)
+        self.rows += seen
+        if seen < len(folded):
+            await self._missing_deliveries(folded)
+
+    async def _missing_deliveries(self, folded: Mapping[tuple[int, str, str], Delivery]) -> None:
+        for partition, message, endpoint in folded:
+            query = "select true from state.delivery where partition = $1 and message = $2 and endpoint = $3"
+            if not await self._connection.fetchval(query, partition, message, endpoint):
+                delivery = folded[partition, message, endpoint]
+                await self._differs("state.delivery", partition, message, endpoint, None, delivery)
+
+    async def entities(self, folded: Mapping[str, Entity], partitions: Collection[int]) -> None:
+        """The configuration of these partitions, deleted entities too."""
+        found: dict[str, tuple[str, Entity]] = {}
+        for table, kind in TABLES.items():
+            for row in await self._connection.fetch(f"select * from state.{table}"):  # noqa: S608
+                if row["partition"] in partitions:
+                    found[row["id"]] = (table, entity_from_row(kind, row))
+        names = {kind: table for table, kind in TABLES.items()}
+        self.rows += len(folded)
+        for key in sorted(found.keys() | folded.keys()):
+            name, row_state = found.get(key, (None, None))
+            expected = folded.get(key)
+            if row_state != expected:
+                known = expected if expected is not None else row_state
+                assert known is not None
+                table = name or names[type(known)]
+                await self._differs(f"state.{table}", known.partition, key, None, row_state, expected)
+
+    async def _differs(
+        self, table: str, partition: int, stream: str, endpoint: str | None, found: Any, expected: Any
+    ) -> None:
+        last = await self._connection.fetchrow(_LAST, partition, stream, endpoint)
+        place = f"{table} {stream}" + (f" → {endpoint}" if endpoint else "")
+        after = f"; its last event is ({partition}, {last['seq']}) {last['type']}" if last else ""
+        self._findings.add(Check.STATE, place, difference(found, expected) + after)
+
+
+def difference(found: Any, expected: Any) -> str:
+    """The first field in which a row and the fold differ, in words."""
+    if found is None:
+        return "the log says that it exists, and there is no row"
+    if expected is None:
+        return "there is a row, and the log says that there should be none"
+    for name in expected.__struct_fields__:
+        row, fold = getattr(found, name), getattr(expected, name)
+        if row != fold:
+            return f"{name} is {row!r}, and by the log {fold!r}"
+    raise AssertionError("nothing differs")

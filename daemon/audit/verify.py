@@ -1,0 +1,168 @@
+"""Recomputes everything from the raw tables and says what holds: order, bytes, trees, checkpoints, state, bodies.
+
+One reading of the log, partition by partition, in one snapshot of the database. Memory grows with what is
+undelivered, not with the log. Nothing is trusted but the rows of log.event, the public key, and the copies kept
+elsewhere.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from daemon.audit.bodies_check import Bodies, BodiesCheck
+from daemon.audit.findings import Check, Finding, Findings
+from daemon.audit.snapshot import Connect, snapshot
+from daemon.audit.state_check import StateCheck
+from daemon.audit.tree_check import Head, TreeCheck
+from events import leaf, replay
+from events.checkpoint import VerifierKey
+from events.codec import UnreadableEvent
+from events.delivery import IllegalMove
+from events.envelope import Recorded
+from events.fold import BrokenLog, Fold
+from events.message import Message
+from events.world import Entity
+
+_HEADS: Final = "select partition, seq from log.head order by partition"
+_STRANGERS: Final = """
+  select partition, min(seq), count(*) from log.event e
+  where not exists (select from log.head h where h.partition = e.partition) group by partition"""
+
+
+class Report(msgspec.Struct):
+    """What was looked at, and what did not hold."""
+
+    partitions: int = 0
+    events: int = 0
+    sealed: int = 0
+    checkpoints: int = 0
+    kept: int = 0
+    rows: int = 0
+    undelivered: int = 0
+    bodies: Bodies = msgspec.field(default_factory=Bodies)
+    counts: dict[Check, int] = {}
+    findings: list[Finding] = []
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found wrong."""
+        return not any(self.counts.values())
+
+
+async def verify(
+    connect: Connect,
+    keys: Mapping[int, VerifierKey],
+    kept: Mapping[int, Sequence[Head]],
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Report:
+    """Look at everything. `keys`: by partition; `kept`: heads kept elsewhere; `progress` hears (events done, all)."""
+    async with snapshot(connect) as (streaming, asking):
+        return await _Verification(streaming, asking, progress).run(keys, kept)
+
+
+class _Verification:
+    def __init__(
+        self, streaming: asyncpg.Connection, asking: asyncpg.Connection, progress: Callable[[int, int], None]
+    ) -> None:
+        self._streaming = streaming
+        self._asking = asking
+        self._progress = progress
+        self._findings = Findings()
+        self._state = StateCheck(asking, self._findings)
+        self._bodies = BodiesCheck(asking, self._findings)
+        self._report = Report()
+        self._expected = 0
+
+    async def run(self, keys: Mapping[int, VerifierKey], kept: Mapping[int, Sequence[Head]]) -> Report:
+        report, findings = self._report, self._findings
+        heads = dict(await self._asking.fetch(_HEADS))
+        self._expected = sum(heads.values())
+        report.partitions, report.kept = len(heads), sum(map(len, kept.values()))
+        for partition, seq, count in await self._asking.fetch(_STRANGERS):
+            findings.add(Check.ORDER, f"event ({partition}, {seq})", f"{count} events of a partition without a head")
+        folded: dict[str, Entity] = {}
+        whole: set[int] = set()  # partitions that could be folded to their end
+        for partition, head in heads.items():
+            tree = TreeCheck(partition, keys.get(partition), findings)
+            await tree.open(self._asking, kept.get(partition, ()))
+            fold = await self._partition(partition, head, tree)
+            if fold is not None:
+                whole.add(partition)
+                folded |= fold.entities
+            report.sealed += tree.sealed
+            report.checkpoints += tree.checkpoints
+        await self._state.entities(folded, whole)
+        report.rows, report.bodies = self._state.rows, self._bodies.bodies
+        report.counts, report.findings = findings.count, findings.all()
+        return report
+
+    async def _partition(self, partition: int, head: int, tree: TreeCheck) -> Fold | None:
+        accepted: list[Message] = []
+        fold = Fold(on_message=lambda _, message: accepted.append(message))
+        reading = _Reading(partition, fold, self._findings)
+        messages = 0
+        async for records in replay.read(self._streaming, partition):
+            reading.take(records)
+            await tree.take(self._asking, reading.in_order)
+            messages += len(accepted)
+            await self._state.messages(accepted)
+            await self._bodies.payloads(accepted)
+            accepted.clear()
+            self._report.events += len(records)
+            self._progress(self._report.events, self._expected)
+        await tree.close(self._asking)
+        if reading.last != head:
+            what = f"the head row says {head}, the last event is {reading.last}"
+            self._findings.add(Check.ORDER, f"partition {partition}", what)
+        if reading.folding:
+            self._report.undelivered += len(fold.deliveries)
+            await self._state.message_count(partition, messages)
+            await self._state.deliveries(partition, fold.deliveries)
+        await self._bodies.responses(partition)
+        return fold if reading.folding else None
+
+
+class _Reading:
+    """Parses and folds the records of one partition. What cannot follow ends the folding, not the reading."""
+
+    def __init__(self, partition: int, fold: Fold, findings: Findings) -> None:
+        self.last = 0
+        self.folding = True
+        self.in_order: Sequence[bytes] = ()  # the records up to the first gap: those that the tree can hold
+        self._partition = partition
+        self._fold = fold
+        self._findings = findings
+        self._gap = False
+
+    def take(self, records: Sequence[bytes]) -> None:
+        fit = 0
+        for record in records:
+            raw = leaf.parse(record)
+            if raw.seq != self.last + 1:
+                self._missing(self.last + 1, raw.seq - 1)
+            self.last = raw.seq
+            fit += not self._gap
+            if self.folding:
+                self._take(raw)
+        self.in_order = records[:fit]
+
+    def _missing(self, first: int, last: int) -> None:
+        place = f"event ({self._partition}, {first})"
+        what = "is missing" if first == last else f"and all up to ({self._partition}, {last}) are missing"
+        self._findings.add(Check.ORDER, place, what)
+        self._gap, self.folding = True, False
+
+    def _take(self, raw: leaf.RawEvent) -> None:
+        try:
+            recorded: Recorded = raw.recorded()
+            self._fold.take(recorded)
+        except UnreadableEvent as error:
+            self._stop(Check.BYTES, raw, str(error))
+        except (BrokenLog, IllegalMove, AssertionError, KeyError) as error:
+            self._stop(Check.ORDER, raw, f"cannot follow what stands before it: {error}")
+
+    def _stop(self, check: Check, raw: leaf.RawEvent, what: str) -> None:
+        self._findings.add(check, f"event ({raw.partition}, {raw.seq})", what)
+        self.folding = False

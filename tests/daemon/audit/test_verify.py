@@ -1,0 +1,239 @@
+"""What somebody with every right on the database can do to a log, and what the auditor sees of it."""
+
+import asyncpg
+import pytest
+
+from daemon.audit import kept
+from daemon.audit.findings import Check
+from tests.daemon.audit.evidence import Evidence
+
+REWRITTEN = (
+    "kept: kept checkpoint of partition 0 at 166: history was rewritten: "
+    "the first 166 events are not those that were signed then"
+)
+COLUMNS = "at, stream, endpoint, version, type, schema, actor, request, body"
+
+
+async def test_a_log_that_nobody_touched_holds(evidence: Evidence) -> None:
+    report = await evidence.verify(await evidence.checkpoint())
+    assert report.holds, report.findings
+    assert (report.partitions, report.events, report.sealed) == (16, 6 + 40 * 4, 6 + 40 * 4)
+    assert (report.checkpoints, report.kept, report.undelivered) == (1, 1, 80)
+    assert (report.bodies.payloads, report.bodies.responses) == (40, 40)
+
+
+async def test_what_is_not_sealed_yet_is_said_and_holds(evidence: Evidence) -> None:
+    await evidence.message("msg_new")
+    report = await evidence.verify()
+    assert report.holds, report.findings
+    assert report.events - report.sealed == 4
+
+
+async def test_an_edited_event_is_named(evidence: Evidence) -> None:
+    await evidence.tamper("update log.event set actor = 'somebody else' where seq = 50")
+    assert await evidence.found(await evidence.checkpoint()) == [
+        "tree: event (0, 50): is not the event that was sealed here",
+        "checkpoints: checkpoint of partition 0 at 166: the first 166 events are not those that were signed",
+        REWRITTEN,
+    ]
+
+
+async def test_an_edited_body_is_named_and_its_state_differs(evidence: Evidence) -> None:
+    await evidence.tamper(
+        """update log.event set body = convert_to(replace(convert_from(body, 'UTF8'), 'org_1', 'org_2'), 'UTF8')
+           where type = 'ApplicationCreated'""",
+    )
+    found = await evidence.found()
+    assert "tree: event (0, 2): is not the event that was sealed here" in found
+    assert (
+        "state: state.application app_1: org is 'org_1', and by the log 'org_2'; "
+        "its last event is (0, 2) ApplicationCreated" in found
+    )
+
+
+async def test_a_body_that_is_no_event_is_named(evidence: Evidence) -> None:
+    await evidence.tamper(r"update log.event set body = '\x7b22' where seq = 70")
+    found = await evidence.found()
+    assert any(each.startswith("bytes: event (0, 70): ") for each in found)
+    assert "tree: event (0, 70): is not the event that was sealed here" in found
+
+
+async def test_a_deleted_event_is_named(evidence: Evidence) -> None:
+    await evidence.tamper("delete from log.event where seq = 77")
+    assert (await evidence.found())[0] == "order: event (0, 77): is missing"
+
+
+async def test_a_deleted_range_is_named(evidence: Evidence) -> None:
+    await evidence.tamper("delete from log.event where seq between 77 and 79")
+    assert (await evidence.found())[0] == "order: event (0, 77): and all up to (0, 79) are missing"
+
+
+async def test_two_events_that_changed_places_are_named(evidence: Evidence) -> None:
+    await evidence.tamper(
+        "update log.event set seq = -1 where seq = 8",
+        "update log.event set seq = 8 where seq = 12",
+        "update log.event set seq = 12 where seq = -1",
+    )
+    found = await evidence.found()
+    assert "tree: event (0, 8): is not the event that was sealed here" in found
+    assert "tree: event (0, 12): is not the event that was sealed here" in found
+
+
+async def test_an_event_put_between_two_others_is_named(evidence: Evidence) -> None:
+    """Everything behind it moves up, and the head with it: no gap, and the states still fit."""
+    await evidence.tamper(
+        "update log.event set seq = -(seq + 1) where seq > 100",
+        "update log.event set seq = -seq where seq < 0",
+        f"insert into log.event (partition, seq, {COLUMNS}) select partition, 101, {COLUMNS} "
+        "from log.event where type = 'PartitionTaken'",
+        "update log.head set seq = seq + 1 where partition = 0",
+        "update content.response set seq = seq + 1 where seq > 100",
+    )
+    found = await evidence.found()
+    assert found[0] == "tree: event (0, 101): is not the event that was sealed here"
+    assert not any(each.startswith("order") for each in found)
+
+
+async def test_events_that_nobody_accounts_for_are_named(evidence: Evidence) -> None:
+    await evidence.tamper(
+        f"insert into log.event (partition, seq, {COLUMNS}) select partition, 168, {COLUMNS} "
+        "from log.event where seq = 6",
+        f"insert into log.event (partition, seq, {COLUMNS}) select 99, 1, {COLUMNS} from log.event where seq = 6",
+    )
+    found = await evidence.found()
+    assert "order: event (99, 1): 1 events of a partition without a head" in found
+    assert "order: event (0, 167): is missing" in found
+    assert "order: partition 0: the head row says 166, the last event is 168" in found
+
+
+async def test_a_log_cut_off_with_all_its_traces_shows_against_a_kept_checkpoint(evidence: Evidence) -> None:
+    kept_copy = await evidence.checkpoint()
+    await evidence.tamper(
+        "delete from log.event where seq > 162",
+        "update log.head set seq = 162 where partition = 0",
+        "delete from state.message where id = 'msg_039'",
+        "delete from state.delivery where message = 'msg_039'",
+        "delete from content.payload where message = 'msg_039'",
+        "delete from content.response where seq > 162",
+    )
+    assert (await evidence.found())[0] == (
+        "tree: partition 0: the tree covers 166 events, the log has 162: the last ones were cut off"
+    )
+    await evidence.tamper("delete from log.tile", "delete from log.checkpoint")
+    assert await evidence.found() == []  # nothing inside shows it any more ...
+    assert await evidence.found(kept_copy) == [  # ... but what was kept outside does
+        "kept: kept checkpoint of partition 0 at 166: it covers 166 events, the log has 162: history was cut off"
+    ]
+
+
+async def test_a_history_written_anew_and_sealed_again_shows_against_a_kept_checkpoint(evidence: Evidence) -> None:
+    kept_copy = await evidence.checkpoint()
+    await evidence.tamper(
+        "update log.event set actor = 'somebody else' where seq = 50",
+        "delete from log.tile",
+        "delete from log.checkpoint",
+    )
+    await evidence.another_notary()
+    await evidence.notary.seal()
+    assert await evidence.found() == []
+    assert await evidence.found(kept_copy) == [REWRITTEN]
+
+
+async def test_a_log_signed_by_another_key_is_no_tree_of_ours(evidence: Evidence) -> None:
+    note = (await evidence.checkpoint()).replace("hookd/", "hookd/0", 1)
+    with pytest.raises(kept.BadCopy, match="is no tree of this log"):
+        await evidence.verify(note)
+
+
+async def test_a_kept_copy_with_a_bad_signature_is_refused(evidence: Evidence) -> None:
+    note = (await evidence.checkpoint()).replace("\n166\n", "\n165\n")
+    with pytest.raises(kept.BadCopy, match="does not fit the text"):
+        await evidence.verify(note)
+    with pytest.raises(kept.BadCopy, match="these are no checkpoints"):
+        await evidence.verify("hello")
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            r"update log.tile set hashes = overlay(hashes placing '\x00' from 33) where level = 0",
+            "tree: event (0, 2): is not the event that was sealed here",
+        ),
+        (
+            r"update log.checkpoint set root = overlay(root placing '\x0000' from 1)",
+            "checkpoints: checkpoint of partition 0 at 166: its row says something else than what was signed",
+        ),
+        (
+            "update log.checkpoint set note = replace(note, chr(10) || '166', chr(10) || '165')",
+            "checkpoints: checkpoint of partition 0 at 166: the signature by ",
+        ),
+        (
+            "update state.delivery set attempts = 3 where message = 'msg_004' and endpoint = 'ep_2'",
+            "state: state.delivery msg_004 → ep_2: attempts is 3, and by the log 1; its last event is (0, 26)",
+        ),
+        (
+            "delete from state.delivery where message = 'msg_004' and endpoint = 'ep_3'",
+            "state: state.delivery msg_004 → ep_3: the log says that it exists, and there is no row",
+        ),
+        (
+            """insert into state.delivery select partition, message, 'ep_9', accepted_at, next_at, state, attempts,
+               version, reason, retention_days from state.delivery where message = 'msg_004' and endpoint = 'ep_3'""",
+            "state: state.delivery msg_004 → ep_9: there is a row, and the log says that there should be none",
+        ),
+        (
+            "update state.endpoint set url = 'http://evil.test/' where id = 'ep_1'",
+            "state: state.endpoint ep_1: url is 'http://evil.test/', and by the log 'http://e.test/other'",
+        ),
+        (
+            "update state.message set size = 9 where id = 'msg_010'",
+            "state: state.message msg_010: size is 9, and by the log 8",
+        ),
+        (
+            """insert into state.message select partition, application, 'msg_x', event_type, channels, event_id,
+               digest, size, deliveries, accepted_at, retention_days from state.message where id = 'msg_010'""",
+            "state: state.message, partition 0: 1 rows more than the log accepted messages",
+        ),
+        (
+            "delete from content.payload where message = 'msg_010'",
+            "bodies: payload of msg_010: is gone, and no event",
+        ),
+        (
+            r"update content.payload set body = '\x7b7d' where message = 'msg_010'",
+            "bodies: payload of msg_010: its bytes are not those that were accepted",
+        ),
+        (
+            r"update content.response set body = '\x00' where seq = 9",
+            "bodies: response of attempt (0, 9): its bytes are not those that came",
+        ),
+        (
+            "update content.response set seq = 1 where seq = 9",
+            "bodies: response of attempt (0, 1): there is no such attempt in the log",
+        ),
+    ],
+)
+async def test_every_table_is_looked_at(evidence: Evidence, statement: str, expected: str) -> None:
+    await evidence.tamper(statement)
+    found = await evidence.found()
+    assert any(each.startswith(expected) for each in found), found
+
+
+async def test_the_owner_of_the_database_cannot_do_any_of_it(evidence: Evidence) -> None:
+    connection = await evidence.database.dedicated()
+    try:
+        for statement in (
+            "update log.event set actor = 'x'", "delete from log.event", "truncate log.event",
+            "delete from log.tile", "truncate log.tile", "delete from log.checkpoint",
+            "update log.checkpoint set size = 1",
+        ):  # fmt: skip
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_many_findings_are_counted_and_the_first_are_shown(evidence: Evidence) -> None:
+    await evidence.tamper("update log.event set actor = 'x' where seq > 20")
+    report = await evidence.verify()
+    assert report.counts[Check.TREE] == 146
+    assert sum(each.check is Check.TREE for each in report.findings) == 20
