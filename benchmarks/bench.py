@@ -30,6 +30,7 @@ class Options:
     rate: float = 500.0
     connections: int = 64
     only: tuple[str, ...] = ()
+    watch: bool = False  # have somebody read the live stream all the while
 
     def seconds(self, quick: float, full: float) -> float:
         return quick if self.quick else full

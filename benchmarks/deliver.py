@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmarks.bench import Bench, Lost, Options
 from benchmarks.process import Helper, rss_bytes, share_cores
 from benchmarks.report import Row, table
 from benchmarks.stock import Stock, offline
+from daemon.api.auth import Tokens
 from daemon.cli.token import DEFAULT_ORG
 from tests.support.process import Hookd
 
@@ -174,10 +176,26 @@ async def _bench(options: Options) -> AsyncIterator[Bench]:
         hookd = Hookd(scratch / "home", TRIGGER_BATCH_SIZE=str(options.batch_size), STOP_GRACE_S="0.5")
         bench = Bench(hookd, receiver, ports, scratch, options)
         try:
-            async with bench.progress.shown(), hookd:
+            async with bench.progress.shown(), hookd, _watched(hookd, options):
                 yield bench
         finally:
             await receiver.stop()
+
+
+@asynccontextmanager
+async def _watched(hookd: Hookd, options: Options) -> AsyncIterator[None]:
+    """With `--watch`, one operator reads the live stream until hookd stops."""
+    if not options.watch:
+        yield
+        return
+    watch, _ = await Helper.start("benchmarks.watch")
+    try:
+        token = Tokens(hookd.secrets["SECRET_KEY"], lambda: datetime.now(UTC)).mint_operator("benchmark")
+        await watch.ask(f"watch {hookd.url} {token}")
+        yield
+        print("watched:", ", ".join(f"{value:,} {name}" for name, value in (await watch.ask("count")).items()))
+    finally:
+        await watch.stop()
 
 
 @contextmanager
@@ -196,10 +214,16 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=PRODUCT_BATCH_SIZE, help="TRIGGER_BATCH_SIZE of the daemon")
     parser.add_argument("--payload-bytes", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=64, help="of the load, in saturation")
+    parser.add_argument("--watch", action="store_true", help="one reads the live stream all the while")
     given = parser.parse_args()
     share_cores()
     options = Options(
-        given.quick, given.batch_size, given.payload_bytes, only=tuple(given.only), connections=given.connections
+        given.quick,
+        given.batch_size,
+        given.payload_bytes,
+        only=tuple(given.only),
+        connections=given.connections,
+        watch=given.watch,
     )
     try:
         found = asyncio.run(measure(options))

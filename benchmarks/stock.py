@@ -21,6 +21,7 @@ from daemon.sealing import Sealer
 from daemon.signing import generate
 from events import codec, ids
 from events.catalogue import ApplicationCreated, EndpointConfig, EndpointRegistered, Event, MessageAccepted
+from events.content import RETENTION_DAYS, last_day
 from events.envelope import partition_of
 
 CHUNK = 20_000
@@ -144,8 +145,10 @@ class Stock:
             size=len(payload),
             deliveries=1,
             accepted_at=self.now,
+            retention_days=RETENTION_DAYS,
         )
-        self._row("content.payload", day=self.now.date(), partition=partition, message=identity, body=payload)
+        day = last_day(self.now, RETENTION_DAYS)
+        self._row("content.payload", day=day, partition=partition, message=identity, body=payload)
         self._row(
             "state.delivery",
             partition=partition,
@@ -156,6 +159,7 @@ class Stock:
             state="pending",
             attempts=0,
             version=1,
+            retention_days=RETENTION_DAYS,
         )
 
     def _event(self, partition: int, stream: str, event: Event) -> None:

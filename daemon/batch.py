@@ -7,15 +7,16 @@ import msgspec
 
 from events.append import Append, DeliveryKey
 from events.breaker import FailureRow
+from events.content import Purge
 from events.decide import Command
 from events.delivery import Delivery, EndDelivery, RecordAttempt
 from events.message import AcceptMessage, AcceptTogether, Message
 from events.refusal import Refusal
 from events.world import Entity
 
-State = Entity | Message | Delivery
+State = Entity | Message | Delivery | Purge
 Answer = Sequence[State]
-"""The states that a command's facts led to, in their order."""
+"""The states that a command's facts led to, in their order; a fact that changes no state stands for itself."""
 
 
 class Pending(msgspec.Struct):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from daemon.batch import Answer
 from daemon.clock import Clock
+from daemon.expunging import Expunger
 from daemon.recorder import Recorder
 from daemon.sealing import Sealer
 from events import ids
@@ -24,6 +25,7 @@ class Desk:
     sealer: Sealer
     clock: Clock
     entropy: Callable[[int], bytes]
+    expunger: Expunger
 
     def mint(self, prefix: str) -> str:
         """A new id of this kind."""

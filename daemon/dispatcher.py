@@ -28,6 +28,7 @@ from events.catalogue import (
     AttemptFailed,
     BreakerClosed,
     BreakerOpened,
+    DeliveryExpired,
     EndpointDeleted,
     EndpointEnabled,
     EndpointRegistered,
@@ -110,6 +111,9 @@ class Dispatcher:
         """Take in what this process has just appended."""
         for message, payload in committed.payloads.items():
             self._payloads.put(message, payload)
+        if committed.purged:
+            for recorded in committed.events:
+                self._payloads.heed(recorded.stream, recorded.event)
         positions = self.positions
         for recorded in committed.events:
             partition = recorded.partition
@@ -143,8 +147,11 @@ class Dispatcher:
         target = self._targets.get(recorded.endpoint or "")
         if target is None:
             return
-        event = recorded.event
-        next_at = event.next_at if isinstance(event, AttemptFailed | AttemptAbandoned) else None
+        event, next_at = recorded.event, None
+        if isinstance(event, AttemptFailed | AttemptAbandoned):
+            next_at = event.next_at
+        elif isinstance(event, DeliveryExpired):
+            target.lane.pull(recorded.stream)  # whoever ended it: it is not to go
         target.lane.settle(recorded.stream, recorded.version, next_at)
         self._stirred.add(target)
 
@@ -154,6 +161,7 @@ class Dispatcher:
             self._targets.pop(endpoint_id, None)
             self.on_orphans(recorded.partition, endpoint_id)
             return
+        self._payloads.heed(endpoint_id, event)
         endpoint = self._world.endpoint(endpoint_id)
         if endpoint is None or isinstance(event, EndpointRegistered):
             return
@@ -190,6 +198,7 @@ class Dispatcher:
         self.positions.clear()
         self.behind.clear()
         self.starving.clear()
+        self._payloads.clear()
 
     def _fall_behind(self, partition: int) -> None:
         self.behind.add(partition)

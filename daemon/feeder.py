@@ -125,7 +125,11 @@ class Feeder:
                     wanted[delivery.message] = delivery
         if not wanted:
             return
+        forgotten = self._payloads.forgotten
         asked, payloads = await self._read_payloads(wanted)
+        if forgotten != self._payloads.forgotten:  # meanwhile: it may be one of these, so they are read again
+            payloads = {}
+            asked = {}
         for message in reversed(asked):  # the first to go are put last: a small cache drops the others
             if message in payloads:
                 self._payloads.put(message, payloads[message])
@@ -140,7 +144,7 @@ class Feeder:
         while page := dict(islice(rest, PAYLOADS_PAGE)):
             asked |= page
             payloads |= await self._log.payloads(
-                (each.accepted_at.date(), each.partition, each.message) for each in page.values()
+                (each.last_day, each.partition, each.message) for each in page.values()
             )
             if sum(map(len, payloads.values())) >= self._payloads.size_max:
                 break

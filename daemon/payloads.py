@@ -2,6 +2,8 @@
 
 from collections import OrderedDict
 
+from events.catalogue import ContentExpired, ContentExpunged, Event, PayloadExpunged
+
 
 class Payloads:
     """Least recently used go first; the newest always stays, whatever its size."""
@@ -10,6 +12,7 @@ class Payloads:
         self.size_max = bytes_max
         self._bytes = 0
         self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self.forgotten = 0  # rises whenever something is gone: what was read from the table before may be it
 
     @property
     def size(self) -> int:
@@ -32,3 +35,21 @@ class Payloads:
         while self._bytes > self.size_max and len(self._kept) > 1:
             _, gone = self._kept.popitem(last=False)
             self._bytes -= len(gone)
+
+    def heed(self, stream: str, event: Event) -> None:
+        """Forget what this event says is gone, at once."""
+        if isinstance(event, PayloadExpunged):
+            self._forget([stream])
+        elif isinstance(event, ContentExpunged):  # ids rise with time; what others lose by it they read again
+            self._forget([message for message in self._kept if message <= event.until])
+        elif isinstance(event, ContentExpired):  # which those are is not known here; once a day
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: what became of it is no longer heard of."""
+        self._forget(list(self._kept))
+
+    def _forget(self, messages: list[str]) -> None:
+        self.forgotten += 1
+        for message in messages:
+            self._bytes -= len(self._kept.pop(message, b""))

@@ -19,11 +19,12 @@ from daemon.clock import Clock
 from events.admin import CreateAdmin
 from events.append import Append
 from events.catalogue import MessageAccepted
+from events.content import ExpireContent, ExpungeContent, ExpungePayload, ExpungeResponse, Purge
 from events.decide import Command, Facts, Rules, decide
-from events.delivery import EndDelivery, RecordAttempt, evolve
+from events.delivery import Delivery, EndDelivery, RecordAttempt, evolve
 from events.endpoint import RegisterEndpoint
 from events.envelope import Fact, Recorded
-from events.log import Fenced, Log, Stale, Unavailable
+from events.log import Blocked, Fenced, Log, Stale, Unavailable
 from events.message import AcceptMessage, born
 from events.refusal import Refusal, conflict
 from events.world import World
@@ -47,6 +48,7 @@ class Committed(msgspec.Struct, frozen=True):
 
     events: list[Recorded]
     payloads: dict[str, bytes]  # of the messages accepted in it
+    purged: bool = False  # whether some event says that bodies are gone
 
 
 class Recorder:
@@ -74,6 +76,7 @@ class Recorder:
         self._idle = asyncio.Event()
         self._idle.set()
         self.epochs: dict[int, int] = {}  # of the partitions this process owns
+        self.expunged: dict[str, str] = {}  # application → up to which message no response is stored any more
         self.followers: list[Callable[[Committed], None]] = []
         self.on_ignored: Callable[[RecordAttempt | EndDelivery], None] = lambda _: None
         self.on_reconnected: Callable[[], None] = lambda: None
@@ -174,13 +177,16 @@ class Recorder:
                 pending = self._without_outcomes(pending)
             except Stale:
                 stale = True
+            except Blocked as error:
+                self._queue.extendleft(reversed(batch.left))
+                return self._fail([each for each, _ in batch.answers], error)
             else:
                 return self._publish(batch, events)
         raise Unavailable("states kept moving on; try again")
 
     async def _append(self, batch: Batch) -> list[Recorded]:
         try:
-            return await self._log.append(batch.append) if batch.append.caused else []
+            return await self._log.append(batch.append) if batch.append else []
         except BaseException:
             self._take_back(batch)
             raise
@@ -190,7 +196,8 @@ class Recorder:
         self._queue.extendleft(reversed(batch.left))
         if events:
             payloads = {message.id: payload for message, payload in batch.append.accepted}
-            self._tell_followers(Committed(events, payloads))
+            purged = bool(batch.append.expunged or batch.append.dropped)
+            self._tell_followers(Committed(events, payloads, purged))
         for pending, answer in batch.answers:
             if pending.answer is not None:
                 if not pending.answer.done():
@@ -225,6 +232,9 @@ class Recorder:
                 batch.left = pending[nth:]
                 break
             command = each.command
+            if isinstance(command, ExpireContent) and nth:  # alone: it may be blocked, and nothing else is to be
+                batch.left = pending[nth:]
+                break
             facts = self._facts(batch, command)
             if isinstance(facts, Refusal):
                 batch.answers.append((each, facts))
@@ -233,6 +243,9 @@ class Recorder:
             states = [self._fold(batch, each, fact, start) for fact in facts]
             self._attach(append, command, start)
             batch.answers.append((each, states))
+            if append.dropped:
+                batch.left = pending[nth + 1 :]
+                break
 
     def _facts(self, batch: Batch, command: Command) -> Facts | Refusal:
         append = batch.append
@@ -267,23 +280,37 @@ class Recorder:
             after = evolve(before, event)
             append.move(before, after)
             return after
+        if isinstance(event, Purge):
+            return event
         was, now = self._world.apply(fact, append.now)
         append.change(was, now)
         batch.changed.append((was, now))
         return now
 
-    @staticmethod
-    def _attach(append: Append, command: Command, start: int) -> None:
+    def _attach(self, append: Append, command: Command, start: int) -> None:
         match command:
             case RecordAttempt() if command.outcome.body and len(append.caused) > start:
                 if append.caused[start].fact.endpoint is not None:  # else it only moved the breaker
-                    append.responses.append((start, command.outcome.body))
+                    day = command.delivery.last_day
+                    if day >= append.now.date() and not (self.expunged and self._is_expunged(command.delivery)):
+                        append.responses.append((start, day, command.outcome.body))
             case RegisterEndpoint():
                 partition = append.caused[start].fact.partition
                 append.secrets.append((partition, command.id, command.secret, command.sealed_secret))
             case CreateAdmin():
                 partition = append.caused[start].fact.partition
                 append.secrets.append((partition, command.id, "password", command.sealed_password))
+            case ExpungePayload() | ExpungeResponse():
+                append.expunged.append(command.body)
+            case ExpungeContent():
+                append.expunged += command.bodies
+            case ExpireContent():
+                append.dropped.append(command.day)
+
+    def _is_expunged(self, delivery: Delivery) -> bool:
+        """Whether the attempt was under way while all that its application had was expunged."""
+        endpoint = self._world.endpoint(delivery.endpoint)
+        return endpoint is None or delivery.message <= self.expunged.get(endpoint.application, "")
 
     async def _taken(self, pending: list[Pending]) -> set[tuple[str, str]]:
         keys = []

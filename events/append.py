@@ -3,10 +3,11 @@
 Several steps of one delivery or entity in the same append become one row: the version it had, its last state.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
+from events.content import Body
 from events.delivery import Delivery, DeliveryState
 from events.envelope import Fact, Recorded
 from events.message import Message
@@ -35,12 +36,14 @@ class Append:
         self.born: list[Delivery] = []
         self.moved: dict[DeliveryKey, tuple[int, Delivery]] = {}  # → the version it had, its state now
         self.entities: dict[str, tuple[int, Entity]] = {}  # id → the version it had (0: new), its state now
-        self.responses: list[tuple[int, bytes]] = []  # index into `caused`, body
+        self.responses: list[tuple[int, date, bytes]] = []  # index into `caused`, the last day it is kept, body
         self.secrets: list[tuple[int, str, str, bytes]] = []  # partition, owner, id, sealed
+        self.expunged: list[Body] = []  # are there still, and go
+        self.dropped: list[date] = []  # days that are over: all that lies under them goes
 
     def __len__(self) -> int:
         """Rows, roughly: what bounds a batch."""
-        return len(self.caused) + len(self.born)
+        return len(self.caused) + len(self.born) + len(self.expunged) + len(self.dropped)
 
     def add(self, fact: Fact, actor: str, request: str | None) -> None:
         """A fact, in the order in which it is to stand in the log."""
@@ -70,6 +73,10 @@ class Append:
     def undelivered(self) -> list[tuple[int, Delivery]]:
         """Deliveries whose row stays: the version it had, and the new state."""
         return [pair for pair in self.moved.values() if pair[1].state is not DeliveryState.DELIVERED]
+
+    def days(self) -> set[date]:
+        """The days under which its bodies are to lie."""
+        return {message.last_day for message, _ in self.accepted} | {day for _, day, _ in self.responses}
 
     def heads(self) -> dict[int, int]:
         """How many events each partition gets, in the order in which their head rows are to be locked."""

@@ -23,6 +23,7 @@ class Application(msgspec.Struct, frozen=True, gc=False):
     updated_at: datetime
     deleted_at: datetime | None = None
     version: int = 1
+    retention_days: int | None = None  # of the bodies of its messages; None: the daemon's default
 
 
 class CreateApplication(msgspec.Struct, frozen=True):
@@ -34,11 +35,12 @@ class CreateApplication(msgspec.Struct, frozen=True):
     uid: str | None = None
     throttle_rate: int | None = None
     metadata: dict[str, str] = {}
+    retention_days: int | None = None
     get_if_exists: bool = False
 
 
 class UpdateApplication(msgspec.Struct, frozen=True):
-    """Ask for other settings: `changes` holds name, uid, throttle_rate, metadata, those that change."""
+    """Ask for other settings: `changes` holds those that change, of the fields of ApplicationUpdated."""
 
     id: str
     changes: dict[str, Any]
@@ -65,6 +67,7 @@ def evolve(state: Application | None, event: Event, stream: str, partition: int,
                 metadata=event.metadata,
                 created_at=at,
                 updated_at=at,
+                retention_days=event.retention_days,
             )
         case ApplicationUpdated():
             assert state is not None

@@ -3,10 +3,11 @@
 The class name is the event's `type` in the log. A changed shape gets a new schema version in `codec.VERSIONS`,
 an upcaster beside it, and a new file in tests/golden/; the old file stays for ever.
 
-Secrets, payloads and response bodies never stand in an event: it names them by id, digest and size.
+Secrets, payloads and response bodies never stand in an event: it names them by id, digest and size. Bodies are kept
+for a while only; that some were removed is told by events too, which change no state and so have the version 0.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -50,6 +51,7 @@ class ApplicationCreated(Event, frozen=True):
     uid: str | None = None
     throttle_rate: int | None = None
     metadata: dict[str, str] = {}
+    retention_days: int | None = None  # of bodies; None: the daemon's default
 
 
 class ApplicationUpdated(Event, frozen=True):
@@ -59,6 +61,7 @@ class ApplicationUpdated(Event, frozen=True):
     uid: str | None = None
     throttle_rate: int | None = None
     metadata: dict[str, str] = {}
+    retention_days: int | None = None
 
 
 class ApplicationDeleted(Event, frozen=True):
@@ -163,6 +166,7 @@ class MessageAccepted(Event, frozen=True):
     endpoints: tuple[str, ...] = ()
     channels: tuple[str, ...] | None = None
     event_id: str | None = None
+    retention_days: int = 90  # its bodies are kept to the end of the day (UTC) so many days after its acceptance
 
 
 class AttemptSucceeded(Event, frozen=True):
@@ -173,7 +177,8 @@ class AttemptSucceeded(Event, frozen=True):
     duration_ms: int
     timestamp: int  # the webhook-timestamp sent, unix seconds
     config: int  # version of the endpoint whose URL and settings were used
-    response_bytes: int = 0
+    response_bytes: int = 0  # as received
+    response_digest: str = ""  # SHA-256 of the body as it is stored, cut at 16 KiB, hex; empty without one
 
 
 class AttemptFailed(Event, frozen=True):
@@ -188,6 +193,7 @@ class AttemptFailed(Event, frozen=True):
     detail: str = ""
     next_at: datetime | None = None
     response_bytes: int = 0
+    response_digest: str = ""
 
 
 class AttemptAbandoned(Event, frozen=True):
@@ -230,3 +236,42 @@ DeliveryEvent = (
     | DeliveryCancelled
     | DeliveryExpired
 )
+
+
+# --- bodies removed (version 0: no state changes) ---------------------------------------------------------------
+
+
+class ContentExpired(Event, frozen=True):
+    """The time of all bodies that were kept until `day` is up: they were dropped together, these of this partition.
+
+    Stream: `content_<day>`, in each partition that had some.
+    """
+
+    day: date
+    payloads: int
+    responses: int
+
+
+class PayloadExpunged(Event, frozen=True):
+    """Somebody had the message's payload removed. Stream: the message."""
+
+    reason: str = ""
+
+
+class ResponseExpunged(Event, frozen=True):
+    """Somebody had the answer to the attempt at position `seq` of this partition removed. Stream: the message."""
+
+    seq: int
+    reason: str = ""
+
+
+class ContentExpunged(Event, frozen=True):
+    """Somebody had the application's bodies removed: none is left of its messages with id <= `until`.
+
+    One of several in a row when there are many messages. Stream: the application.
+    """
+
+    until: str
+    payloads: int
+    responses: int
+    reason: str = ""

@@ -21,6 +21,8 @@ from events.catalogue import (
     ApplicationCreated,
     ApplicationDeleted,
     ApplicationUpdated,
+    ContentExpired,
+    ContentExpunged,
     EndpointConfig,
     EndpointDeleted,
     EndpointDisabled,
@@ -31,6 +33,16 @@ from events.catalogue import (
     EventTypeCreated,
     EventTypeUpdated,
     MessageAccepted,
+    PayloadExpunged,
+    ResponseExpunged,
+)
+from events.content import (
+    RETENTION_DAYS,
+    ExpireContent,
+    ExpungeContent,
+    ExpungePayload,
+    ExpungeResponse,
+    PurgeCommand,
 )
 from events.delivery import GONE as GONE_STATUS
 from events.delivery import EndDelivery, RecordAttempt, decide_attempt
@@ -55,6 +67,7 @@ Command = (
     | AcceptTogether
     | RecordAttempt
     | EndDelivery
+    | PurgeCommand
 )
 Facts = list[Fact]
 
@@ -64,19 +77,20 @@ class Rules(msgspec.Struct, frozen=True):
 
     retry: RetryPolicy = RetryPolicy()
     breaker: BreakerPolicy = BreakerPolicy()
+    retention_days: int = RETENTION_DAYS
 
 
 def decide(world: World, command: Command, rules: Rules, now: datetime, random: Random) -> Facts | Refusal:
     """The facts that `command` leads to, or why not. An empty list: already so, nothing to record."""
     match command:
         case AcceptMessage():
-            return _accept(world, command)
+            return _accept(world, command, rules)
         case RecordAttempt():
             return _attempt(world, command, rules, now, random)
         case EndDelivery():
             return _end(command)
         case AcceptTogether():
-            return _together(world, command)
+            return _together(world, command, rules)
         case RegisterEndpoint():
             return _register(world, command)
         case UpdateEndpoint():
@@ -93,12 +107,14 @@ def decide(world: World, command: Command, rules: Rules, now: datetime, random: 
             return _create_event_type(world, command)
         case CreateAdmin():
             return _create_admin(world, command)
+        case ExpungePayload() | ExpungeResponse() | ExpungeContent() | ExpireContent():
+            return _purge(command)
 
 
 # --- messages and deliveries ------------------------------------------------------------------------------------
 
 
-def _accept(world: World, command: AcceptMessage) -> Facts | Refusal:
+def _accept(world: World, command: AcceptMessage, rules: Rules) -> Facts | Refusal:
     application = world.application(command.application)
     if application is None:
         return not_found("Application")
@@ -115,14 +131,15 @@ def _accept(world: World, command: AcceptMessage) -> Facts | Refusal:
         endpoints=chosen,
         channels=command.channels,
         event_id=command.event_id,
+        retention_days=command.retention_days or application.retention_days or rules.retention_days,
     )
     return [Fact(application.partition, command.id, 1, accepted)]
 
 
-def _together(world: World, command: AcceptTogether) -> Facts | Refusal:
+def _together(world: World, command: AcceptTogether, rules: Rules) -> Facts | Refusal:
     facts: Facts = []
     for message in command.messages:
-        decided = _accept(world, message)
+        decided = _accept(world, message, rules)
         if isinstance(decided, Refusal):
             return decided
         facts += decided
@@ -181,6 +198,32 @@ def _delivery_facts(command: RecordAttempt, events: Iterable[Event]) -> Facts:
         Fact(delivery.partition, delivery.message, delivery.version + nth, event, delivery.endpoint)
         for nth, event in enumerate(events, 1)
     ]
+
+
+# --- bodies -----------------------------------------------------------------------------------------------------
+
+
+def _purge(command: PurgeCommand) -> Facts:
+    """Nothing that is here hinders it: what is to go was looked up by whoever asks."""
+    match command:
+        case ExpungePayload():
+            return [Fact(command.body.partition, command.message, 0, PayloadExpunged(reason=command.reason))]
+        case ExpungeResponse():
+            assert command.body.seq is not None
+            expunged = ResponseExpunged(seq=command.body.seq, reason=command.reason)
+            return [Fact(command.body.partition, command.message, 0, expunged)]
+        case ExpungeContent(bodies=()):
+            return []
+        case ExpungeContent():
+            payloads = sum(body.message is not None for body in command.bodies)
+            responses = len(command.bodies) - payloads
+            gone = ContentExpunged(until=command.until, payloads=payloads, responses=responses, reason=command.reason)
+            return [Fact(command.partition, command.application, 0, gone)]
+        case ExpireContent():
+            return [
+                Fact(partition, f"content_{command.day}", 0, ContentExpired(command.day, payloads, responses))
+                for partition, (payloads, responses) in sorted(command.counts.items())
+            ]
 
 
 # --- endpoints --------------------------------------------------------------------------------------------------
@@ -268,6 +311,7 @@ def _create_application(world: World, command: CreateApplication) -> Facts | Ref
         uid=command.uid,
         throttle_rate=command.throttle_rate,
         metadata=command.metadata,
+        retention_days=command.retention_days,
     )
     return [Fact(world.partition_of(command.id), command.id, 1, created)]
 

@@ -9,8 +9,9 @@ An attempt that was under way when its delivery ended may still succeed: that fa
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from hashlib import sha256
 from random import Random
 from typing import Final
 
@@ -27,6 +28,7 @@ from events.catalogue import (
     DeliveryGone,
     Event,
 )
+from events.content import RETENTION_DAYS, last_day
 from events.outcome import Fault, Outcome
 from events.retry import RetryPolicy, retry_after_s
 
@@ -85,6 +87,12 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     attempts: int = 0
     version: int = 1
     reason: str | None = None  # why it is not delivered (yet): the last failure, or how it ended
+    retention_days: int = RETENTION_DAYS  # of its message
+
+    @property
+    def last_day(self) -> date:
+        """The last day (UTC) on which the payload is kept, and what was answered."""
+        return last_day(self.accepted_at, self.retention_days)
 
 
 class RecordAttempt(msgspec.Struct, frozen=True, gc=False):
@@ -120,6 +128,7 @@ def decide_attempt(
                 timestamp=command.timestamp,
                 config=command.config,
                 response_bytes=outcome.body_bytes,
+                response_digest=_digest(outcome),
             ),
         )
     if (delivery.state, AttemptFailed) not in MOVES:
@@ -171,10 +180,15 @@ def _failed(
         detail=outcome.detail[:DETAIL_CHARS_MAX],
         next_at=next_at,
         response_bytes=outcome.body_bytes,
+        response_digest=_digest(outcome),
     )
     if not pending or next_at is not None:
         return (failed,)
     return (failed, DeliveryGone() if gone else DeliveryExhausted(attempts=attempt))
+
+
+def _digest(outcome: Outcome) -> str:
+    return sha256(outcome.body).hexdigest() if outcome.body else ""
 
 
 def _reason_after(delivery: Delivery, event: AttemptFailed) -> str | None:

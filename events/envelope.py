@@ -12,18 +12,19 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     """An event that is decided but not yet in the log.
 
     `stream` is the id of the entity whose history it belongs to: an application, an endpoint, a message. A
-    delivery is the pair of its message (`stream`) and its `endpoint`.
+    delivery is the pair of its message (`stream`) and its `endpoint`. An event that changes no state has version 0:
+    it tells of something else that happened to the stream's owner, and no version is missing beside it.
     """
 
     partition: int
     stream: str
-    version: int  # of the stream, after this event; 1 is its first
+    version: int  # of the stream, after this event; 1 is its first, 0: it changes no state
     event: Event
     endpoint: str | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
-    """An event in the log. (partition, seq) is its position: gap-free, in commit order."""
+    """An event in the log. (partition, seq) is its position: gap-free, in commit order. Version 0: see Fact."""
 
     partition: int
     seq: int

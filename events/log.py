@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from events.append import Append, DeliveryKey
+from events.content import Body
 from events.delivery import Delivery
 from events.envelope import Recorded
 from events.world import Entity
@@ -22,6 +23,10 @@ class Stale(Exception):
 
 class Fenced(Exception):
     """The partition has another owner by now: outcomes obtained before may not be recorded."""
+
+
+class Blocked(Exception):
+    """A table that is to go is used by somebody else just now: nothing was written, try again later."""
 
 
 class Ownership(msgspec.Struct, frozen=True):
@@ -43,11 +48,18 @@ class SealedSecret(msgspec.Struct, frozen=True):
     expires_at: datetime | None
 
 
+class Stored(msgspec.Struct, frozen=True):
+    """What some messages of an application, in a row up to `until`, have of bodies."""
+
+    until: str
+    bodies: tuple[Body, ...]
+
+
 class Log(Protocol):
     """What the daemon asks of the log. Every method may raise Unavailable."""
 
     async def append(self, append: Append) -> list[Recorded]:
-        """Write it all in one transaction, or nothing. Stale, Fenced."""
+        """Write it all in one transaction, or nothing. Stale, Fenced; Blocked when days are to be dropped."""
 
     async def load(self) -> list[Entity]:
         """Every entity of the configuration, deleted ones left out."""
@@ -85,5 +97,26 @@ class Log(Protocol):
     async def release(self, owner: str) -> None:
         """Give the partitions back."""
 
-    async def prepare_days(self, first: date, days: int) -> int:
-        """Make the day tables of the contents ahead; answers how many were missing."""
+    async def prepare_days(self, days: Iterable[date]) -> int:
+        """Make the tables of these days; answers how many were missing."""
+
+    async def days(self) -> list[date]:
+        """The days that have tables, in order."""
+
+    async def count(self, day: date) -> dict[int, tuple[int, int]]:
+        """Payloads and responses that lie under a day, by partition; those with none left out."""
+
+    async def pending_until(self, day: date, partition: int, after: Delivery | None, limit: int) -> list[Delivery]:
+        """Pending deliveries whose payload is kept no longer than `day`: a page, beyond the one given.
+
+        Ordered by endpoint, moment due and message.
+        """
+
+    async def kept(self, asked: Iterable[Body]) -> list[Body]:
+        """Those of these bodies that are there."""
+
+    async def stored(self, partition: int, application: str, after: str, until: str, limit: int) -> Stored | None:
+        """What the next `limit` messages of an application have of bodies, `after` < id <= `until`.
+
+        None: there are no more messages.
+        """

@@ -1,10 +1,11 @@
 """A message: one thing to send. It is accepted once and never changes; its deliveries live on their own."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
 from events.catalogue import MessageAccepted
+from events.content import RETENTION_DAYS, last_day
 from events.delivery import Delivery
 from events.envelope import Fact, Recorded
 
@@ -22,10 +23,19 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     size: int
     deliveries: int
     accepted_at: datetime
+    retention_days: int = RETENTION_DAYS
+
+    @property
+    def last_day(self) -> date:
+        """The last day (UTC) on which its bodies are kept."""
+        return last_day(self.accepted_at, self.retention_days)
 
 
 class AcceptMessage(msgspec.Struct, frozen=True, gc=False):
-    """Ask for a message to be sent to every endpoint of the application that wants it."""
+    """Ask for a message to be sent to every endpoint of the application that wants it.
+
+    `retention_days`: how long its bodies are kept; None: as the application or the daemon is set.
+    """
 
     id: str
     application: str
@@ -34,6 +44,7 @@ class AcceptMessage(msgspec.Struct, frozen=True, gc=False):
     digest: str
     channels: tuple[str, ...] | None = None
     event_id: str | None = None
+    retention_days: int | None = None
 
 
 class AcceptTogether(msgspec.Struct, frozen=True):
@@ -55,6 +66,9 @@ def born(fact: Fact | Recorded, event: MessageAccepted, at: datetime) -> tuple[M
         size=event.size,
         deliveries=len(event.endpoints),
         accepted_at=at,
+        retention_days=event.retention_days,
     )
-    partition, stream = fact.partition, fact.stream
-    return message, [Delivery(partition, stream, endpoint, at, at) for endpoint in event.endpoints]
+    partition, stream, kept = fact.partition, fact.stream, event.retention_days
+    return message, [
+        Delivery(partition, stream, endpoint, at, at, retention_days=kept) for endpoint in event.endpoints
+    ]

@@ -9,26 +9,30 @@ from typing import Any, Final, TypeVar
 import asyncpg
 import msgspec
 
-from events import codec
+from events import bodies, codec
 from events.admin import Admin
 from events.append import Append, DeliveryKey
 from events.application import Application
+from events.content import Body
 from events.delivery import Delivery, DeliveryState
 from events.endpoint import Endpoint
 from events.envelope import Recorded
 from events.event_type import EventType
-from events.log import Fenced, Ownership, SealedSecret, Stale, Unavailable
+from events.log import Blocked, Fenced, Ownership, SealedSecret, Stale, Stored, Unavailable
 from events.message import Message
 from events.world import Entity
 
 _APPEND: Final = """
   select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5::log.new_delivery[],
-    $6::log.done_delivery[], $7::log.moved_delivery[], $8::log.new_response[], $9::json, $10::log.new_secret[])"""
+    $6::log.done_delivery[], $7::log.moved_delivery[], $8::log.new_response[], $9::json, $10::log.new_secret[],
+    $11::content.body[], $12::date[])"""
 
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
 _READ: Final = f"select {_EVENTS} from log.event where partition = $1 and seq > $2 order by seq limit $3"  # noqa: S608
 
-_DELIVERY: Final = "partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason"
+_DELIVERY: Final = (
+    "partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason, retention_days"
+)
 # In all of these `limit` keeps the planner from turning a join round and walking a whole table for a few keys.
 _DELIVERIES: Final = """
   select s.* from unnest($1::smallint[], $2::text[], $3::text[]) k(partition, message, endpoint)
@@ -44,11 +48,6 @@ _DUE: Final = f"""
 _PENDING: Final = """
   select partition, endpoint, min(next_at) from state.delivery
   where state = 'pending' and partition = any($1::smallint[]) group by partition, endpoint"""
-_PAYLOADS: Final = """
-  select p.message, p.body from unnest($1::date[], $2::smallint[], $3::text[]) k(day, partition, message)
-  cross join lateral (
-    select * from content.payload c
-    where c.day = k.day and c.partition = k.partition and c.message = k.message limit 1) p"""
 _SECRETS: Final = """
   select owner, id, sealed, created_at, expires_at from content.secret
   join unnest($1::smallint[], $2::text[]) k(partition, owner) using (partition, owner)
@@ -83,6 +82,7 @@ _LOST: Final = (
     asyncpg.CrashShutdownError,
 )
 """After any of these the connection is of no more use."""
+_IN_USE: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 TABLES: Final[Mapping[str, type[Entity]]] = {
     "application": Application,
@@ -132,12 +132,12 @@ class PostgresLog:
             self._writer = None
 
     async def append(self, append: Append) -> list[Recorded]:
-        """Write it all in one transaction, or nothing. Stale, Fenced, Unavailable."""
+        """Write it all in one transaction, or nothing. Stale, Fenced, Blocked, Unavailable."""
         rows = arguments(append)
         try:
             base = await self._append(rows)
         except asyncpg.CheckViolationError:  # no table for this day yet: the clock jumped, or nobody prepared
-            await self.prepare_days(append.now.date(), 2)
+            await self.prepare_days(append.days())
             base = await self._append(rows)
         return append.recorded(dict(zip(append.heads(), base, strict=True)))
 
@@ -152,6 +152,8 @@ class PostgresLog:
                     raise Fenced(str(error)) from error
                 if error.sqlstate == "HK002":
                     raise Stale(str(error)) from error
+                if rows[-1] and isinstance(error, _IN_USE):
+                    raise Blocked(str(error)) from error
                 raise
             return base
 
@@ -198,7 +200,8 @@ class PostgresLog:
 
     async def payloads(self, keys: Iterable[tuple[date, int, str]]) -> dict[str, bytes]:
         """Payloads by message; those that are gone are left out."""
-        return dict(await self._fetch(_PAYLOADS, keys))
+        async with self._read() as connection:
+            return await bodies.payloads(connection, keys)
 
     async def secrets(self, owners: Iterable[tuple[int, str]]) -> list[SealedSecret]:
         """The sealed secrets of these owners, newest first."""
@@ -225,11 +228,37 @@ class PostgresLog:
         async with self._write() as connection:
             await connection.execute(_RELEASE, owner)
 
-    async def prepare_days(self, first: date, days: int) -> int:
-        """Make the day tables of the contents ahead; answers how many were missing."""
+    async def prepare_days(self, days: Iterable[date]) -> int:
+        """Make the tables of these days; answers how many were missing."""
         async with self._write() as connection:
-            made: int = await connection.fetchval("select content.prepare($1, $2)", first, days)
+            made: int = await connection.fetchval("select content.prepare($1)", sorted(days))
             return made
+
+    async def days(self) -> list[date]:
+        """The days that have tables, in order."""
+        async with self._read() as connection:
+            return await bodies.days(connection)
+
+    async def count(self, day: date) -> dict[int, tuple[int, int]]:
+        """Payloads and responses that lie under a day, by partition."""
+        async with self._read() as connection:
+            return await bodies.count(connection, day)
+
+    async def pending_until(self, day: date, partition: int, after: Delivery | None, limit: int) -> list[Delivery]:
+        """Pending deliveries whose payload is kept no longer than `day`: a page, beyond the one given."""
+        async with self._read() as connection:
+            rows = await bodies.pending_until(connection, day, partition, after, limit)
+            return [delivery_from_row(row) for row in rows]
+
+    async def kept(self, asked: Iterable[Body]) -> list[Body]:
+        """Those of these bodies that are there."""
+        async with self._read() as connection:
+            return await bodies.kept(connection, asked)
+
+    async def stored(self, partition: int, application: str, after: str, until: str, limit: int) -> Stored | None:
+        """What the next messages have of bodies, `after` < id <= `until`. None: there are no more messages."""
+        async with self._read() as connection:
+            return await bodies.stored(connection, partition, application, after, until, limit)
 
     async def _fetch(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> Sequence[Any]:
         """Run a statement that takes its rows as one array a column."""
@@ -281,7 +310,7 @@ def from_row(row: asyncpg.Record) -> Recorded:
 
 def delivery_from_row(row: asyncpg.Record) -> Delivery:
     """A row of state.delivery."""
-    partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason = row
+    partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason, retention_days = row
     return Delivery(
         partition,
         message,
@@ -292,6 +321,7 @@ def delivery_from_row(row: asyncpg.Record) -> Delivery:
         attempts,
         version,
         reason,
+        retention_days,
     )
 
 
@@ -313,12 +343,14 @@ def arguments(append: Append) -> list[Any]:
         [(partition, events, append.epochs.get(partition)) for partition, events in heads.items()],
         _event_rows(append, slots),
         [_message_row(message, payload) for message, payload in append.accepted],
-        [(each.partition, each.message, each.endpoint) for each in append.born],
+        [(each.partition, each.message, each.endpoint, each.retention_days) for each in append.born],
         [(each.partition, each.message, each.endpoint, was) for was, each in append.delivered()],
         [_moved_row(was, each) for was, each in append.undelivered()],
-        [(index + 1, body) for index, body in append.responses],
+        [(index + 1, day, body) for index, day, body in append.responses],
         _config(append),
         append.secrets,
+        [(each.day, each.partition, each.message, each.seq) for each in append.expunged],
+        append.dropped,
     ]
 
 
@@ -357,6 +389,7 @@ def _message_row(message: Message, payload: bytes) -> tuple[Any, ...]:
         message.digest,
         message.deliveries,
         payload,
+        message.retention_days,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 import asyncpg
 import msgspec
 
-from events import codec, ids
+from events import bodies, codec, ids
 from events.application import Application
 from events.catalogue import (
     AttemptAbandoned,
@@ -17,7 +17,9 @@ from events.catalogue import (
     EndpointRegistered,
     EndpointUpdated,
     Event,
+    MessageAccepted,
 )
+from events.content import last_day
 from events.endpoint import Endpoint
 from events.envelope import Recorded
 from events.event_type import EventType
@@ -119,6 +121,7 @@ class Attempt(msgspec.Struct, frozen=True):
     recorded: Recorded
     url: str
     response: bytes | None
+    last_day: date | None = None  # on which the response is kept; None: not asked for
 
     @property
     def id(self) -> str:
@@ -157,13 +160,13 @@ class Views:
 
     async def admin_applications(self) -> list[str]:
         """The applications that admins own implicitly."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return [row[0] for row in await connection.fetch("select application from state.admin")]
 
     async def secret(self, partition: int, owner: str, name: str) -> bytes | None:
         """A sealed secret."""
         statement = "select sealed from content.secret where partition = $1 and owner = $2 and id = $3"
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             sealed: bytes | None = await connection.fetchval(statement, partition, owner, name)
             return sealed
 
@@ -173,7 +176,7 @@ class Views:
         """One message, by its id or by the event id its sender gave it."""
         column = "id" if id_or_event_id.startswith(f"{ids.MESSAGE}_") else "event_id"
         statement = f"select * from state.message where partition = $1 and application = $2 and {column} = $3"  # noqa: S608
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             row = await connection.fetchrow(statement, partition, application, id_or_event_id)
         return None if row is None else msgspec.convert(dict(row), Message)
 
@@ -204,17 +207,15 @@ class Views:
 
     async def payloads(self, messages: Iterable[Message]) -> dict[str, bytes]:
         """Payloads by message; those that are gone are left out."""
-        asked = [(message.accepted_at.date(), message.partition, message.id) for message in messages]
-        statement = """select message, body from content.payload
-          join unnest($1::date[], $2::smallint[], $3::text[]) k(day, partition, message)
-            using (day, partition, message)"""
-        return await self._bodies(statement, asked)
+        asked = [(message.last_day, message.partition, message.id) for message in messages]
+        async with self.reading() as connection:
+            return await bodies.payloads(connection, asked)
 
     # --- attempts
 
     async def attempts(self, wanted: Attempts, page: Slice, *, with_responses: bool = True) -> Found[Attempt]:
         """Attempts by position; the cursor is an attempt's id. ValueError when it is of another partition."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             after = await _position(connection, wanted.partition, wanted.narrowed.after)
             before = await _position(connection, wanted.partition, wanted.narrowed.before)
         low, high = after, before + 1
@@ -248,7 +249,7 @@ class Views:
         statement = f"select {_EVENTS} from log.event where partition = $1 and seq = $2 and stream = $3"  # noqa: S608
         if not 0 < seq <= _SEQ_MAX:
             return None
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             row = await connection.fetchrow(statement, partition, seq, message)
         recorded = None if row is None else from_row(row)
         if recorded is None or not isinstance(recorded.event, _ATTEMPTS):
@@ -259,17 +260,20 @@ class Views:
         if not attempts:
             return []
         urls = await self._urls(attempts[0].partition, {str(each.endpoint) for each in attempts})
-        bodies: Mapping[int, bytes] = {}
-        if with_responses:
-            bodies = await self._responses(attempts)
-        return [Attempt(each, _url_of(each, urls), bodies.get(each.seq)) for each in attempts]
+        if not with_responses:
+            return [Attempt(each, _url_of(each, urls), None) for each in attempts]
+        async with self.reading() as connection:
+            days = await _last_days(connection, attempts)
+            asked = [(days[each.stream], each.partition, each.seq) for each in attempts if each.stream in days]
+            found = await bodies.responses(connection, asked)
+        return [Attempt(each, _url_of(each, urls), found.get(each.seq), days.get(each.stream)) for each in attempts]
 
     async def _urls(self, partition: int, endpoints: set[str]) -> dict[str, list[tuple[int, int, str]]]:
         """Of each endpoint, from which version and position on it had which URL, in order."""
         statement = """select stream, version, seq, type, schema, body from log.event
           where partition = $1 and stream = any($2) and type = any($3) order by seq"""
         kinds = [kind.__name__ for kind in _CONFIGS]
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             rows = await connection.fetch(statement, partition, sorted(endpoints), kinds)
         found: dict[str, list[tuple[int, int, str]]] = {}
         for stream, version, seq, kind, schema, body in rows:
@@ -277,13 +281,6 @@ class Views:
             assert isinstance(event, _CONFIGS)  # each carries the whole config: there is nothing to fold
             found.setdefault(stream, []).append((version, seq, event.config.url))
         return found
-
-    async def _responses(self, attempts: Iterable[Recorded]) -> dict[int, bytes]:
-        asked = [(each.at.date(), each.partition, each.seq) for each in attempts]
-        statement = """select seq, body from content.response
-          join unnest($1::date[], $2::smallint[], $3::bigint[]) k(day, partition, seq)
-            using (day, partition, seq)"""
-        return await self._bodies(statement, asked)
 
     # --- reading
 
@@ -298,18 +295,13 @@ class Views:
         direction = "asc" if page.rises else "desc"
         statement = f"""select {columns} from {where} and {key} > ${nth + 1} and {key} < ${nth + 2}
           order by {key} {direction} limit ${nth + 3}"""  # noqa: S608
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments, *bounds, page.limit + 1)
             return rows
 
-    async def _bodies(self, statement: str, asked: Sequence[tuple[date, int, Any]]) -> dict[Any, bytes]:
-        if not asked:
-            return {}
-        async with self._reading() as connection:
-            return dict(await connection.fetch(statement, *map(list, zip(*asked, strict=True))))
-
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[asyncpg.Connection]:
+    async def reading(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection to look something up by, for as long as the block lasts."""
         try:
             async with self._connections() as connection:
                 yield connection
@@ -336,6 +328,20 @@ def _seq(attempt_id: str, partition: int) -> int:
     if of_partition != partition or seq > _SEQ_MAX:
         raise ValueError(f"{attempt_id} is of another list")
     return seq
+
+
+async def _last_days(connection: asyncpg.Connection, attempts: Sequence[Recorded]) -> dict[str, date]:
+    """The last day on which the bodies of each message are kept: its acceptance tells, the first of its stream."""
+    statement = """select e.* from unnest($2::text[]) k(stream) cross join lateral (
+      select stream, at, type, schema, body from log.event x
+      where x.partition = $1 and x.stream = k.stream order by x.seq limit 1) e"""
+    streams = sorted({each.stream for each in attempts})
+    found = {}
+    for stream, at, kind, schema, body in await connection.fetch(statement, attempts[0].partition, streams):
+        event = codec.decode(kind, schema, body)
+        if isinstance(event, MessageAccepted):
+            found[stream] = last_day(at, event.retention_days)
+    return found
 
 
 async def _position(connection: asyncpg.Connection, partition: int, moment: datetime) -> int:

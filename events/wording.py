@@ -14,6 +14,8 @@ from events.catalogue import (
     AttemptSucceeded,
     BreakerClosed,
     BreakerOpened,
+    ContentExpired,
+    ContentExpunged,
     DeliveryCancelled,
     DeliveryExhausted,
     DeliveryExpired,
@@ -28,6 +30,8 @@ from events.catalogue import (
     EventTypeUpdated,
     MessageAccepted,
     PartitionTaken,
+    PayloadExpunged,
+    ResponseExpunged,
 )
 from events.outcome import Fault
 
@@ -120,7 +124,29 @@ def _describe_config(event: Event) -> str:
             return f"admin created: {event.username}"
         case PartitionTaken():
             return f"partition taken by {event.owner} (epoch {event.epoch}), before: {event.previous or 'nobody'}"
+    return _describe_purge(event)
+
+
+def _describe_purge(event: Event) -> str:
+    match event:
+        case ContentExpired():
+            return f"kept until {event.day} and dropped: {_bodies(event)}"
+        case PayloadExpunged():
+            return f"payload expunged{_because(event.reason)}"
+        case ResponseExpunged():
+            return f"response to the attempt at position {event.seq} expunged{_because(event.reason)}"
+        case ContentExpunged():
+            return f"expunged of all messages up to {event.until}: {_bodies(event)}{_because(event.reason)}"
     raise AssertionError(f"no words for {type(event).__name__}")
+
+
+def _bodies(event: ContentExpired | ContentExpunged) -> str:
+    payloads, responses = event.payloads, event.responses
+    return f"{payloads} payload{'' if payloads == 1 else 's'}, {responses} response{'' if responses == 1 else 's'}"
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
 
 
 def _count(endpoints: tuple[str, ...]) -> str:

@@ -15,12 +15,19 @@ from events.catalogue import (
     ApplicationUpdated,
     AttemptFailed,
     AttemptSucceeded,
+    ContentExpired,
+    ContentExpunged,
     DeliveryCancelled,
     DeliveryExhausted,
+    Event,
     MessageAccepted,
+    PayloadExpunged,
+    ResponseExpunged,
 )
+from events.content import Body
 from events.delivery import Delivery, DeliveryState
-from events.log import Fenced, Log, Stale
+from events.envelope import Fact
+from events.log import Blocked, Fenced, Log, Stale, Stored
 from events.outcome import Fault
 from events.postgres import PostgresLog
 from tests.support.builders import APP, EP, MSG, NOW, P, accepting, changing, creating, moving, registering
@@ -245,7 +252,7 @@ async def test_pending_says_who_waits_and_since_when(log: Log) -> None:
 async def test_payloads_are_found_by_their_day(log: Log) -> None:
     payload = bytes(range(256))
     await log.append(accepting(Append(NOW), message="msg_1", payload=payload))
-    day = NOW.date()
+    day = NOW.date() + timedelta(days=90)
     asked = [(day, P, "msg_1"), (day, P, "msg_2"), (day + timedelta(days=1), P, "msg_1")]
     assert await log.payloads(asked) == {"msg_1": payload}
     assert await log.payloads([]) == {}
@@ -253,16 +260,21 @@ async def test_payloads_are_found_by_their_day(log: Log) -> None:
 
 @pytest.mark.parametrize("day", [datetime(2031, 12, 31, 23, 59, 59, 999999, UTC), datetime(2040, 1, 1, tzinfo=UTC)])
 async def test_a_day_without_a_table_gets_one(log: Log, day: datetime) -> None:
-    append = accepting(Append(day), payload=b"late")
-    append.responses.append((0, b"x"))
+    append = accepting(Append(day), payload=b"late", retention_days=7)
+    append.responses.append((0, day.date(), b"x"))
     await log.append(append)
-    assert await log.payloads([(day.date(), P, MSG)]) == {MSG: b"late"}
+    kept_until = day.date() + timedelta(days=7)
+    assert await log.payloads([(kept_until, P, MSG)]) == {MSG: b"late"}
+    assert await log.days() == [day.date(), kept_until]
 
 
 async def test_days_are_prepared_once(log: Log) -> None:
-    assert await log.prepare_days(NOW.date(), 3) == 6
-    assert await log.prepare_days(NOW.date(), 4) == 2
-    assert await log.prepare_days(NOW.date(), 4) == 0
+    days = [NOW.date() + timedelta(days=number) for number in (7, 0, 90)]
+    assert await log.prepare_days(days[:2]) == 4
+    assert await log.prepare_days(days) == 2
+    assert await log.prepare_days(days) == 0
+    assert await log.prepare_days([]) == 0
+    assert await log.days() == [days[1], days[0], days[2]]
 
 
 async def test_secrets_come_newest_first(log: Log) -> None:
@@ -367,3 +379,132 @@ async def until_waiting(connection: asyncpg.Connection) -> None:
     async with asyncio.timeout(10):
         while not await connection.fetchval(BLOCKED):  # noqa: ASYNC110 - another process's state has no event
             await asyncio.sleep(0)
+
+
+# --- contents that go ---------------------------------------------------------------------------------------------
+
+DAY = NOW.date() + timedelta(days=90)
+SOON = NOW.date() + timedelta(days=1)
+
+
+async def filled(log: Log) -> None:
+    """Two messages kept long and one kept for a day, each with a payload; the first has an answered attempt."""
+    append = Append(NOW)
+    creating(append)
+    registering(append)
+    accepting(append, EP)
+    accepting(append, message="msg_2")
+    accepting(append, EP, message="msg_3", retention_days=1)
+    moving(append, append.born[0], FAILED)
+    append.responses.append((5, DAY, b"no"))
+    accepting(append, message="msg_1", partition=2, application="app_2")
+    await log.append(append)
+
+
+def purging(append: Append, stream: str, event: Event, *bodies: Body, partition: int = P) -> Append:
+    append.add(Fact(partition, stream, 0, event), "test", "req_9")
+    append.expunged += bodies
+    return append
+
+
+PAYLOAD = Body(DAY, P, message=MSG)
+ANSWER = Body(DAY, P, seq=6)
+
+
+async def test_what_is_kept_is_known_by_its_name(log: Log) -> None:
+    await filled(log)
+    there = [PAYLOAD, ANSWER, Body(SOON, P, message="msg_3"), Body(DAY, 2, message="msg_1")]
+    gone = [Body(SOON, P, message=MSG), Body(DAY, P, seq=7), Body(DAY, 2, seq=6), Body(NOW.date(), P, message=MSG)]
+    assert set(await log.kept(there + gone)) == set(there)
+    assert await log.kept([]) == []
+    assert await log.days() == [SOON, DAY]
+    assert await log.count(DAY) == {P: (2, 1), 2: (1, 0)}
+    assert await log.count(SOON) == {P: (1, 0)}
+
+
+async def test_bodies_go_together_with_the_event_that_says_so(log: Log) -> None:
+    await filled(log)
+    await log.append(purging(Append(LATER), MSG, PayloadExpunged("asked"), PAYLOAD))
+    (recorded,) = await log.append(purging(Append(LATER), MSG, ResponseExpunged(6), ANSWER))
+    assert await log.kept([PAYLOAD, ANSWER]) == []
+    assert await log.payloads([(DAY, P, MSG), (DAY, P, "msg_2")]) == {"msg_2": b"{}"}
+    stored = (await log.read(P, recorded.seq - 1, 9))[0]
+    assert (stored.version, stored.stream, stored.endpoint, stored.request) == (0, MSG, None, "req_9")
+    assert stored.event == ResponseExpunged(6)
+
+
+@pytest.mark.parametrize("gone", [Body(DAY, P, message="msg_9"), Body(DAY, P, seq=99), Body(NOW.date(), P, seq=6)])
+async def test_a_body_that_is_gone_already_is_stale_and_nothing_is_written(log: Log, gone: Body) -> None:
+    await filled(log)
+    head = (await log.heads())[P]
+    with pytest.raises(Stale):
+        await log.append(purging(Append(LATER), MSG, PayloadExpunged(), PAYLOAD, gone))
+    assert (await log.heads())[P] == head
+    assert await log.kept([PAYLOAD]) == [PAYLOAD]
+
+
+async def test_what_an_application_has_is_found_chunk_by_chunk(log: Log) -> None:
+    await filled(log)
+    first = await log.stored(P, APP, "", "msg_9", 2)
+    assert (first.until, set(first.bodies)) == ("msg_2", {PAYLOAD, ANSWER, Body(DAY, P, message="msg_2")})
+    second = await log.stored(P, APP, "msg_2", "msg_9", 2)
+    assert (second.until, second.bodies) == ("msg_3", (Body(SOON, P, message="msg_3"),))
+    assert await log.stored(P, APP, "msg_3", "msg_9", 2) is None
+    assert (await log.stored(P, APP, "", "msg_1", 9)).until == MSG
+    assert await log.stored(P, "app_9", "", "msg_9", 9) is None
+    await log.append(purging(Append(LATER), APP, ContentExpunged("msg_2", 2, 1), *first.bodies))
+    assert await log.stored(P, APP, "", "msg_2", 9) == Stored("msg_2", ())
+
+
+async def test_a_day_that_is_over_goes_as_a_whole(log: Log) -> None:
+    await filled(log)
+    append = purging(Append(LATER), f"content_{SOON}", ContentExpired(SOON, 1, 0))
+    append.dropped.append(SOON)
+    await log.append(append)
+    assert await log.days() == [DAY]
+    assert await log.payloads([(SOON, P, "msg_3"), (DAY, P, MSG)]) == {MSG: b"{}"}
+    again = Append(LATER)
+    again.dropped.append(SOON)
+    with pytest.raises(Stale):
+        await log.append(again)
+    without_events = Append(LATER)
+    without_events.dropped.append(DAY)
+    assert await log.append(without_events) == []
+    assert await log.days() == []
+
+
+async def test_pending_deliveries_are_found_by_the_end_of_their_payload(log: Log) -> None:
+    await filled(log)
+    append = accepting(Append(NOW), "ep_2", "ep_3", message="msg_4", retention_days=1)
+    await log.append(append)
+    await stepped(log, append.born[1], DeliveryCancelled("no"))
+
+    async def found(day, limit=9, after=None):
+        return [(row.endpoint, row.message) for row in await log.pending_until(day, P, after, limit)]
+
+    assert await found(NOW.date()) == []
+    assert await found(SOON) == [(EP, "msg_3"), ("ep_2", "msg_4")]
+    (first,) = await log.pending_until(SOON, P, None, 1)
+    assert first.retention_days == 1
+    assert await found(SOON, after=first) == [("ep_2", "msg_4")]
+    assert (EP, MSG) in await found(DAY)
+    assert await log.pending_until(DAY, 2, None, 9) == []
+
+
+async def test_a_day_in_use_is_not_waited_for_long(postgres: PostgresLog, database: str) -> None:
+    await filled(postgres)
+    head = (await postgres.heads())[P]
+    append = purging(Append(LATER), f"content_{SOON}", ContentExpired(SOON, 1, 0))
+    append.dropped.append(SOON)
+    connection = await asyncpg.connect(database)
+    try:
+        async with connection.transaction():
+            await connection.execute(f"select from content.payload_{SOON:%Y%m%d}")
+            with pytest.raises(Blocked):
+                await postgres.append(append)
+            assert (await postgres.heads())[P] == head
+            assert await postgres.days() == [SOON, DAY]
+    finally:
+        await connection.close()
+    await postgres.append(append)
+    assert await postgres.days() == [DAY]

@@ -1,6 +1,6 @@
 """The golden files: every shape of every event ever written, byte for byte. See tests/golden/README.md."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from events.catalogue import (
     AttemptSucceeded,
     BreakerClosed,
     BreakerOpened,
+    ContentExpired,
+    ContentExpunged,
     DeliveryCancelled,
     DeliveryExhausted,
     DeliveryExpired,
@@ -31,6 +33,8 @@ from events.catalogue import (
     EventTypeUpdated,
     MessageAccepted,
     PartitionTaken,
+    PayloadExpunged,
+    ResponseExpunged,
 )
 from events.outcome import Fault
 
@@ -78,6 +82,20 @@ EXPECTED: dict[str, Event] = {
     "DeliveryGone.v1.full": DeliveryGone(),
     "DeliveryCancelled.v1.full": DeliveryCancelled("the endpoint x was deleted"),
     "DeliveryExpired.v1.full": DeliveryExpired("the payload x is gone"),
+    "ApplicationCreated.v1.later": ApplicationCreated("org_1", "Acme", retention_days=30),
+    "ApplicationUpdated.v1.later": ApplicationUpdated("Acme", retention_days=30),
+    "MessageAccepted.v1.later": MessageAccepted("app_1", "a.b", DIGEST, 2, retention_days=30),
+    "AttemptSucceeded.v1.later": AttemptSucceeded(1, 200, 12, 1767323045, 3, 2, DIGEST),
+    "AttemptFailed.v1.later": AttemptFailed(
+        2, Fault.STATUS, 12, 1767323045, 3, 503, response_bytes=2, response_digest=DIGEST
+    ),
+    "ContentExpired.v1.full": ContentExpired(date(2026, 1, 2), 2, 3),
+    "PayloadExpunged.v1.full": PayloadExpunged("asked by x"),
+    "PayloadExpunged.v1.minimal": PayloadExpunged(),
+    "ResponseExpunged.v1.full": ResponseExpunged(7, "x"),
+    "ResponseExpunged.v1.minimal": ResponseExpunged(7),
+    "ContentExpunged.v1.full": ContentExpunged("msg_x", 2, 3, "x"),
+    "ContentExpunged.v1.minimal": ContentExpunged("msg_1", 2, 3),
 }
 
 
@@ -113,8 +131,11 @@ def test_the_current_version_is_written_with_the_same_bytes(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(codec.TYPES))
-def test_a_full_file_sets_every_field(name: str) -> None:
-    event = EXPECTED[f"{name}.v{codec.VERSIONS.get(name, 1)}.full"]
-    kind = type(event)
+def test_every_field_is_set_by_the_full_file_or_by_a_later_one(name: str) -> None:
+    stem = f"{name}.v{codec.VERSIONS.get(name, 1)}"
+    events = [EXPECTED[key] for key in (f"{stem}.full", f"{stem}.later") if key in EXPECTED]
+    kind = type(events[0])
     defaults = dict(zip(reversed(kind.__struct_fields__), reversed(kind.__struct_defaults__), strict=False))
-    assert not [field for field, default in defaults.items() if getattr(event, field) == default]
+    assert not [
+        field for field, default in defaults.items() if all(getattr(each, field) == default for each in events)
+    ]

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from hashlib import sha256
 from itertools import product
 from random import Random
 
@@ -137,7 +138,9 @@ def decided(delivery, outcome: Outcome, policy: RetryPolicy = RetryPolicy(jitter
 
 def test_a_success_says_what_was_sent_and_answered() -> None:
     assert decided(a_delivery(attempts=2), Outcome(None, 12, 204, b"hi", 2)) == (
-        AttemptSucceeded(attempt=3, status=204, duration_ms=12, timestamp=7, config=3, response_bytes=2),
+        AttemptSucceeded(
+            3, 204, 12, timestamp=7, config=3, response_bytes=2, response_digest=sha256(b"hi").hexdigest()
+        ),
     )
 
 

@@ -53,7 +53,7 @@ def nodes(plan):
 
 FILL = """
   insert into state.message
-    select 0, 'app_1', 'msg_' || lpad(n::text, 27, '0'), 't', null, 'e' || n, 'd', 1, 1, $1::timestamptz
+    select 0, 'app_1', 'msg_' || lpad(n::text, 27, '0'), 't', null, 'e' || n, 'd', 1, 1, $1::timestamptz, 90
     from generate_series(1, 20000) n;"""
 FILL_LOG = """
   insert into log.event

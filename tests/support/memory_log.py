@@ -3,19 +3,22 @@
 tests/contracts/test_log.py runs one suite against this and against PostgreSQL, so that a fake that drifts is found.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from events import codec
 from events.admin import Admin
 from events.append import Append, DeliveryKey
 from events.application import Application
+from events.content import Body
 from events.delivery import Delivery, DeliveryState
 from events.endpoint import Endpoint
 from events.envelope import Recorded
 from events.event_type import EventType
-from events.log import Fenced, Ownership, SealedSecret, Stale
+from events.log import Blocked, Fenced, Ownership, SealedSecret, Stale, Stored
 from events.message import Message
 from events.world import Entity
 
@@ -38,7 +41,7 @@ class Tables:
     messages: dict[tuple[int, str, str], Message] = field(default_factory=dict)
     deliveries: dict[DeliveryKey, Delivery] = field(default_factory=dict)
     payloads: dict[tuple[date, int, str], bytes] = field(default_factory=dict)
-    responses: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    responses: dict[tuple[date, int, int], bytes] = field(default_factory=dict)
     secrets: dict[tuple[int, str, str], SealedSecret] = field(default_factory=dict)
 
 
@@ -49,7 +52,8 @@ class MemoryLog:
         self.head = {number: Head() for number in range(partitions)}
         self.events: dict[int, list[Recorded]] = {number: [] for number in range(partitions)}
         self.tables = Tables()
-        self.days: set[date] = set()
+        self.prepared: set[date] = set()
+        self.in_use: set[date] = set()  # held by somebody else: cannot be dropped
         self._now = now or (lambda: datetime.now(UTC))
 
     async def append(self, append: Append) -> list[Recorded]:
@@ -60,8 +64,8 @@ class MemoryLog:
         secrets = {(partition, owner, id_): sealed for partition, owner, id_, sealed in append.secrets}
         if secrets.keys() & self.tables.secrets.keys() or len(secrets) < len(append.secrets):
             raise Stale("secret")
-        if append.now.date() not in self.days:
-            await self.prepare_days(append.now.date(), 2)
+        self._check_bodies(append)
+        await self.prepare_days(append.days())
         recorded = append.recorded(base)
         self._write(append, recorded, entities)
         for (partition, owner, id_), sealed in secrets.items():
@@ -98,6 +102,19 @@ class MemoryLog:
             if row is None or row.version != was:
                 raise Stale("a delivery has moved on")
 
+    def _check_bodies(self, append: Append) -> None:
+        if any(not self._is_kept(body) for body in append.expunged):
+            raise Stale("a body is gone already")
+        if not self.prepared.issuperset(append.dropped):
+            raise Stale("a day is gone already")
+        if self.in_use.intersection(append.dropped):
+            raise Blocked("a day is in use")
+
+    def _is_kept(self, body: Body) -> bool:
+        if body.message is not None:
+            return (body.day, body.partition, body.message) in self.tables.payloads
+        return (body.day, body.partition, body.seq) in self.tables.responses
+
     def _changed_entities(self, append: Append) -> dict[str, Entity]:
         entities = dict(self.tables.entities)
         for was, entity in append.entities.values():
@@ -117,14 +134,25 @@ class MemoryLog:
             self.head[each.partition].seq = each.seq
         for message, payload in append.accepted:
             tables.messages[message.partition, message.application, message.id] = message
-            tables.payloads[append.now.date(), message.partition, message.id] = payload
+            tables.payloads[message.last_day, message.partition, message.id] = payload
         tables.deliveries |= {_key(delivery): delivery for delivery in append.born}
         tables.deliveries |= {_key(delivery): delivery for _, delivery in append.undelivered()}
         for _, delivery in append.delivered():
             del tables.deliveries[_key(delivery)]
         tables.entities = entities
-        for index, body in append.responses:
-            tables.responses[recorded[index].partition, recorded[index].seq] = body
+        for index, day, body in append.responses:
+            tables.responses[day, recorded[index].partition, recorded[index].seq] = body
+        self._purge(append)
+
+    def _purge(self, append: Append) -> None:
+        tables, dropped = self.tables, set(append.dropped)
+        for body in append.expunged:
+            tables.payloads.pop((body.day, body.partition, body.message or ""), None)
+            tables.responses.pop((body.day, body.partition, body.seq or 0), None)
+        self.prepared -= dropped
+        for table in (tables.payloads, tables.responses):
+            for key in [key for key in table if key[0] in dropped]:
+                del table[key]
 
     async def load(self) -> list[Entity]:
         return [each for each in self.tables.entities.values() if getattr(each, "deleted_at", None) is None]
@@ -194,11 +222,43 @@ class MemoryLog:
             if head.owner == owner:
                 head.owner = head.lease_until = None
 
-    async def prepare_days(self, first: date, days: int) -> int:
-        wanted = {first + timedelta(days=n) for n in range(days)}
-        missing = wanted - self.days
-        self.days |= wanted
+    async def prepare_days(self, days: Iterable[date]) -> int:
+        missing = set(days) - self.prepared
+        self.prepared |= missing
         return 2 * len(missing)  # a table of payloads and one of responses
+
+    async def days(self) -> list[date]:
+        return sorted(self.prepared)
+
+    async def count(self, day: date) -> dict[int, tuple[int, int]]:
+        payloads = Counter(partition for on, partition, _ in self.tables.payloads if on == day)
+        responses = Counter(partition for on, partition, _ in self.tables.responses if on == day)
+        return {each: (payloads[each], responses[each]) for each in sorted(payloads.keys() | responses.keys())}
+
+    async def pending_until(self, day: date, partition: int, after: Delivery | None, limit: int) -> list[Delivery]:
+        rows = [row for row in self._pending() if row.partition == partition and row.last_day <= day]
+        rows = [row for row in rows if after is None or _due_order(row) > _due_order(after)]
+        return sorted(rows, key=_due_order)[:limit]
+
+    async def kept(self, asked: Iterable[Body]) -> list[Body]:
+        return [body for body in asked if self._is_kept(body)]
+
+    async def stored(self, partition: int, application: str, after: str, until: str, limit: int) -> Stored | None:
+        of_it = {key[2]: each for key, each in self.tables.messages.items() if key[:2] == (partition, application)}
+        page = sorted(key for key in of_it if after < key <= until)[:limit]
+        if not page:
+            return None
+        bodies = [Body(of_it[key].last_day, partition, message=key) for key in page]
+        bodies += [
+            Body(of_it[each.stream].last_day, partition, seq=each.seq)
+            for each in self.events[partition]
+            if each.stream in page and each.endpoint is not None
+        ]
+        return Stored(page[-1], tuple(await self.kept(bodies)))
+
+
+def _due_order(delivery: Delivery) -> tuple[str, Any, str]:
+    return delivery.endpoint, delivery.next_at, delivery.message
 
 
 def _key(delivery: Delivery) -> DeliveryKey:

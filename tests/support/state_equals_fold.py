@@ -6,9 +6,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from events import replay
 from events.fold import Fold
+from events.leaf import parse
 from events.message import Message
-from events.postgres import TABLES, delivery_from_row, entity_from_row, from_row
+from events.postgres import TABLES, delivery_from_row, entity_from_row
 
 _SHOWN_MAX = 5
 
@@ -26,17 +28,20 @@ async def assert_state_equals_fold(dsn: str) -> Fold:
 async def compare(connection: asyncpg.Connection) -> Fold:
     """The same, on a connection of the caller's, best inside a repeatable-read transaction."""
     fold = Fold()  # refuses gaps, repeated versions and illegal moves by itself
-    async for row in connection.cursor("select * from log.event order by partition, seq", prefetch=2000):
-        fold.take(from_row(row))
-    _same("log.head", await _heads(connection), {n: seq for n, seq in fold.positions.items() if seq})
+    heads = await replay.heads(connection)
+
+    async def take(records: list[bytes]) -> None:
+        for record in records:
+            fold.take_raw(parse(record))
+
+    for partition in heads:
+        await replay.scan(connection, partition, take)
+    _same("log.head", {partition: seq for partition, seq in heads.items() if seq}, fold.positions)
+    assert sum(fold.positions.values()) == await connection.fetchval("select count(*) from log.event")
     _same("state entities", await _entities(connection), fold.entities)
     _same("state.message", await _messages(connection), fold.messages)
     _same("state.delivery", await _deliveries(connection), fold.deliveries)
     return fold
-
-
-async def _heads(connection: asyncpg.Connection) -> dict[int, int]:
-    return dict(await connection.fetch("select partition, seq from log.head where seq > 0"))
 
 
 async def _entities(connection: asyncpg.Connection) -> dict[str, Any]:

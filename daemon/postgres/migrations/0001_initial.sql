@@ -50,7 +50,8 @@ create index event_endpoint on log.event (partition, endpoint, seq) where endpoi
 
 create function log.refuse() returns trigger language plpgsql as $$
 begin
-  raise exception 'the log is append-only: % on log.event is refused', tg_op using errcode = 'insufficient_privilege';
+  raise exception 'the log is append-only: % on %.% is refused', tg_op, tg_table_schema, tg_table_name
+    using errcode = 'insufficient_privilege';
 end $$;
 create trigger append_only before update or delete or truncate on log.event
   for each statement execute function log.refuse();
@@ -61,6 +62,45 @@ create view log.history as
          convert_from(e.body, 'UTF8')::json as body
   from log.event e;
 comment on view log.history is 'The log for people: the same rows, bodies as text.';
+
+-- The Merkle tree over each partition's events (RFC 6962, cut into tiles as in C2SP tlog-tiles), and what was signed.
+
+create table log.tile (
+  partition smallint not null,
+  level     smallint not null,
+  index     bigint   not null,
+  hashes    bytea    not null check (octet_length(hashes) between 32 and 8192 and octet_length(hashes) % 32 = 0),
+  primary key (partition, level, index)
+);
+comment on table log.tile is 'Up to 256 hashes, 32 bytes each. A full tile never changes, another may only get longer.';
+alter table log.tile alter column hashes set storage external, alter column hashes set statistics 0;
+
+create function log.only_lengthen() returns trigger language plpgsql as $$
+begin
+  if (new.partition, new.level, new.index) is distinct from (old.partition, old.level, old.index)
+     or octet_length(new.hashes) < octet_length(old.hashes)
+     or substr(new.hashes, 1, octet_length(old.hashes)) <> old.hashes then
+    raise exception 'the log is append-only: % on %.% may only lengthen a tile', tg_op, tg_table_schema, tg_table_name
+      using errcode = 'insufficient_privilege';
+  end if;
+  return new;
+end $$;
+create trigger only_lengthen before update on log.tile for each row execute function log.only_lengthen();
+create trigger append_only before delete or truncate on log.tile for each statement execute function log.refuse();
+revoke delete, truncate on log.tile from current_user;
+
+create table log.checkpoint (
+  partition smallint    not null,
+  size      bigint      not null,  -- the tree covers the events 1 to size
+  at        timestamptz not null,
+  root      bytea       not null check (octet_length(root) = 32),
+  note      text        not null,  -- the signed note (C2SP tlog-checkpoint), to the byte
+  primary key (partition, size)
+);
+comment on table log.checkpoint is 'What was signed: tiles are stored together with the checkpoint that covers them.';
+create trigger append_only before update or delete or truncate on log.checkpoint
+  for each statement execute function log.refuse();
+revoke update, delete, truncate on log.checkpoint from current_user;
 
 -- -------------------------------------------------------------------------------------------------------- state --
 
@@ -76,6 +116,7 @@ create table state.application (
   updated_at    timestamptz not null,
   deleted_at    timestamptz,
   version       int         not null,
+  retention_days smallint,
   primary key (partition, id)
 );
 create unique index application_uid on state.application (org, uid) where deleted_at is null and uid is not null;
@@ -149,6 +190,7 @@ create table state.message (
   size        int         not null,
   deliveries  int         not null,
   accepted_at timestamptz not null,
+  retention_days smallint not null,
   primary key (partition, application, id)
 ) with (autovacuum_analyze_threshold = 2000000000);
 create unique index message_event_id on state.message (partition, application, event_id) where event_id is not null;
@@ -163,6 +205,7 @@ create table state.delivery (
   attempts    smallint    not null,
   version     int         not null,
   reason      text,
+  retention_days smallint not null,  -- of its message: where the payload lies
   primary key (partition, message, endpoint)
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_insert_scale_factor = 0.0, autovacuum_vacuum_insert_threshold = 200000,
@@ -173,6 +216,9 @@ comment on table state.delivery is
 create index delivery_due on state.delivery (partition, endpoint, next_at, message) where state = 'pending';
 
 -- ------------------------------------------------------------------------------------------------------ content --
+
+-- A body lies in the table of the last day (UTC) on which it is kept: the day its message was accepted plus the
+-- message's retention_days. So retention never looks for rows: it drops whole tables, whoever set what.
 
 create table content.payload (
   day       date     not null,
@@ -191,6 +237,9 @@ create table content.response (
 ) partition by range (day);
 comment on table content.response is 'What an endpoint answered, by the position of the attempt''s event.';
 
+create type content.body as (day date, partition smallint, message text, seq bigint);
+comment on type content.body is 'What names a body: a payload by its message, a response by the position of its event.';
+
 create table content.secret (
   partition  smallint    not null,
   owner      text        not null collate "C",
@@ -202,14 +251,14 @@ create table content.secret (
 );
 comment on table content.secret is 'Signing keys and password hashes, sealed with AES-GCM and bound to their owner.';
 
-create function content.prepare(first date, days int) returns int language plpgsql as $$
--- Makes the day tables for `days` days from `first` on; answers how many were missing. There is no default
--- partition: a day without a table is an error, never a heap that retention cannot drop.
+create function content.prepare(days date[]) returns int language plpgsql as $$
+-- Makes the tables of these days; answers how many were missing. There is no default partition: a day without a
+-- table is an error, never a heap that retention cannot drop.
 declare
   d date; kind text; made int := 0;
 begin
   perform pg_advisory_xact_lock(hashtext('content.prepare'));
-  for d in select first + n from generate_series(0, days - 1) n loop
+  foreach d in array days loop
     foreach kind in array array['payload', 'response'] loop
       if to_regclass(format('content.%I', kind || to_char(d, '_YYYYMMDD'))) is null then
         execute format('create table content.%I partition of content.%I for values from (%L) to (%L)',
@@ -224,6 +273,51 @@ begin
   return made;
 end $$;
 
+create function content.expunge(bodies content.body[]) returns void language plpgsql as $$
+-- Deletes exactly these. HK002: one of them is not there.
+declare
+  d date; gone int := 0; hit int;
+begin
+  for d in select distinct b.day from unnest(bodies) b loop
+    if to_regclass('content.' || to_char(d, '"payload_"YYYYMMDD')) is null then
+      raise exception 'nothing is kept until %', d using errcode = 'HK002';
+    end if;
+    execute format('delete from content.%I p using unnest($1) b cross join lateral (
+                      select x.ctid from content.%I x
+                      where x.day = b.day and x.partition = b.partition and x.message = b.message limit 1) found
+                    where b.day = $2 and b.message is not null and p.ctid = found.ctid',
+                   to_char(d, '"payload_"YYYYMMDD'), to_char(d, '"payload_"YYYYMMDD')) using bodies, d;
+    get diagnostics hit = row_count;
+    gone := gone + hit;
+    execute format('delete from content.%I p using unnest($1) b cross join lateral (
+                      select x.ctid from content.%I x
+                      where x.day = b.day and x.partition = b.partition and x.seq = b.seq limit 1) found
+                    where b.day = $2 and b.seq is not null and p.ctid = found.ctid',
+                   to_char(d, '"response_"YYYYMMDD'), to_char(d, '"response_"YYYYMMDD')) using bodies, d;
+    get diagnostics hit = row_count;
+    gone := gone + hit;
+  end loop;
+  if gone <> cardinality(bodies) then
+    raise exception 'a body is gone already' using errcode = 'HK002';
+  end if;
+end $$;
+
+create function content.drop(days date[]) returns void language plpgsql set lock_timeout = '300ms' as $$
+-- Drops the tables of these days. While this waits for their readers everybody else waits for this, so it gives up
+-- soon (lock_not_available); whoever asked tries again later. HK002: a table is not there.
+declare
+  d date; kind text;
+begin
+  foreach d in array days loop
+    foreach kind in array array['payload', 'response'] loop
+      if to_regclass(format('content.%I', kind || to_char(d, '_YYYYMMDD'))) is null then
+        raise exception 'nothing is kept until %', d using errcode = 'HK002';
+      end if;
+      execute format('drop table content.%I', kind || to_char(d, '_YYYYMMDD'));
+    end loop;
+  end loop;
+end $$;
+
 -- ------------------------------------------------------------------------------------------------------- append --
 
 -- The rows of an append. `slot` is the index of an event's partition in the append's heads, `nth` its place among
@@ -232,12 +326,13 @@ create type log.new_head      as (partition smallint, events int, epoch bigint);
 create type log.new_event     as (slot int, nth int, stream text, endpoint text, version int, type text,
                                   schema smallint, actor text, request text, body bytea);
 create type log.new_message   as (partition smallint, application text, id text, event_type text, channels text[],
-                                  event_id text, digest text, deliveries int, payload bytea);
-create type log.new_delivery  as (partition smallint, message text, endpoint text);
+                                  event_id text, digest text, deliveries int, payload bytea,
+                                  retention_days smallint);
+create type log.new_delivery  as (partition smallint, message text, endpoint text, retention_days smallint);
 create type log.done_delivery as (partition smallint, message text, endpoint text, was int);
 create type log.moved_delivery as (partition smallint, message text, endpoint text, was int, state text,
                                   attempts smallint, next_at timestamptz, version int, reason text);
-create type log.new_response  as (event int, body bytea);
+create type log.new_response  as (event int, day date, body bytea);
 create type log.new_secret    as (partition smallint, owner text, id text, sealed bytea);
 
 create function log.append(
@@ -250,10 +345,13 @@ create function log.append(
   moved     log.moved_delivery[],
   responses log.new_response[],    -- by index into events
   config    json,                  -- {table: [row]}: rows of the config tables, each with the version it had as `was`
-  secrets   log.new_secret[]
+  secrets   log.new_secret[],
+  expunged  content.body[],        -- are there, and go
+  dropped   date[]                 -- days that are over: their tables go
 ) returns bigint[] language plpgsql as $$
 -- Appends events and writes the states they lead to; answers the position before the first new one, a head.
 -- HK001: an epoch is over (the partition has another owner). HK002: a state has moved on since it was read.
+-- lock_not_available: somebody uses a table that is to go.
 declare
   base bigint[] := '{}'; head log.new_head; before bigint; hit int;
 begin
@@ -274,17 +372,19 @@ begin
 
   if cardinality(messages) > 0 then
     insert into state.message
-        (partition, application, id, event_type, channels, event_id, digest, size, deliveries, accepted_at)
+        (partition, application, id, event_type, channels, event_id, digest, size, deliveries, accepted_at,
+         retention_days)
       select m.partition, m.application, m.id, m.event_type, m.channels, m.event_id, m.digest,
-             octet_length(m.payload), m.deliveries, now
+             octet_length(m.payload), m.deliveries, now, m.retention_days
       from unnest(messages) m;
     insert into content.payload (day, partition, message, body)
-      select (now at time zone 'UTC')::date, m.partition, m.id, m.payload from unnest(messages) m;
+      select (now at time zone 'UTC')::date + m.retention_days, m.partition, m.id, m.payload from unnest(messages) m;
   end if;
 
   if cardinality(born) > 0 then
-    insert into state.delivery (partition, message, endpoint, accepted_at, next_at, state, attempts, version)
-      select b.partition, b.message, b.endpoint, now, now, 'pending', 0, 1 from unnest(born) b;
+    insert into state.delivery
+        (partition, message, endpoint, accepted_at, next_at, state, attempts, version, retention_days)
+      select b.partition, b.message, b.endpoint, now, now, 'pending', 0, 1, b.retention_days from unnest(born) b;
   end if;
 
   if cardinality(delivered) > 0 then
@@ -320,7 +420,7 @@ begin
 
   if cardinality(responses) > 0 then
     insert into content.response (day, partition, seq, body)
-      select (now at time zone 'UTC')::date, heads[events[r.event].slot].partition,
+      select r.day, heads[events[r.event].slot].partition,
              base[events[r.event].slot] + events[r.event].nth, r.body
       from unnest(responses) r;
   end if;
@@ -331,6 +431,12 @@ begin
   if cardinality(secrets) > 0 then
     insert into content.secret (partition, owner, id, sealed, created_at)
       select s.partition, s.owner, s.id, s.sealed, now from unnest(secrets) s;
+  end if;
+  if cardinality(expunged) > 0 then
+    perform content.expunge(expunged);
+  end if;
+  if cardinality(dropped) > 0 then
+    perform content.drop(dropped);
   end if;
   return base;
 end $$;
