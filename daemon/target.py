@@ -20,6 +20,15 @@ LANE_PER_SLOT: Final = 4
 MICROSECOND: Final = timedelta(microseconds=1)
 
 
+def request_head(destination: Destination) -> bytes:
+    """The lines that all requests to this destination begin with."""
+    return (
+        f"POST {destination.target} HTTP/1.1\r\nhost: {destination.authority}\r\n"
+        f"accept: */*\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n"
+        f"user-agent: {USER_AGENT}\r\n"
+    ).encode("ascii")
+
+
 class Target:
     """One endpoint's deliveries: at most `batch_size` at once, none while held, one while probing."""
 
@@ -34,6 +43,7 @@ class Target:
         "paused",
         "queued",
         "signers",
+        "signers_until",
         "throttle",
         "timer_at",
         "touched",
@@ -49,6 +59,7 @@ class Target:
         self.timer_at: datetime | None = None  # is called up then
         self.touched = True  # did something since the last sweep
         self.signers: Sequence[Sign] | None = None  # None: to be fetched
+        self.signers_until: datetime | None = None  # when one of them is not good any more
         self.window = 0
         self.throttle: Throttle | None = None
         self.configure(endpoint, batch_size)
@@ -60,11 +71,7 @@ class Target:
         self.window = self.window or self.batch_size
         self.widen(self.lane.capacity)
         self.destination = Destination.of(endpoint.url)
-        self.head = (
-            f"POST {self.destination.target} HTTP/1.1\r\nhost: {self.destination.authority}\r\n"
-            f"accept: */*\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n"
-            f"user-agent: {USER_AGENT}\r\n"
-        ).encode("ascii")
+        self.head = request_head(self.destination)
         rate = endpoint.throttle_rate
         if rate is None:
             self.throttle = None
@@ -105,6 +112,10 @@ class Target:
         if self.throttle is not None and (free_at := self.throttle.free_at()) > moment.timestamp():
             moment = datetime.fromtimestamp(free_at, UTC) + MICROSECOND  # never rounded down
         return max(moment, endpoint.breaker_until) if endpoint.breaker_until else moment
+
+    def sign_anew(self) -> None:
+        """The keys have changed, or the time of one is up: they are to be fetched."""
+        self.signers = self.signers_until = None
 
     def succeeded(self) -> None:
         """An attempt was answered well: after an outage, twice as many may go."""

@@ -1,10 +1,11 @@
-"""Who calls: admin ids sent in a header, and signed tokens (HS256) for admins, organizations and apps.
+"""Who calls: admin ids sent in a header, and signed tokens (HS256) for admins, organizations, apps and operators.
 
 The token shapes and the failures are those of the Svix server: any organization a token names exists, and
 no token is looked up or revoked.
 """
 
 import hmac
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +27,10 @@ CACHED_TOKENS_MAX = 1024
 ADMIN_LIFE = timedelta(hours=12)
 ORG_LIFE = timedelta(days=3650)
 APP_LIFE = timedelta(days=28)
+OPERATOR_LIFE = timedelta(hours=12)
 LEEWAY = timedelta(seconds=30)
+
+OPERATOR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
 ADMIN_ID_HEADER = "admin-id"
 _BEARER: Mapping[str, Mapping[str, str]] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
@@ -67,7 +71,20 @@ class App:
         object.__setattr__(self, "actor", f"app:{self.app_id}")
 
 
-Principal = Admin | Org | App
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One of those who run this hookd: sees every organization. `actor` is how the log names them."""
+
+    name: str
+    may_act: bool = False
+    actor: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Spell the actor once."""
+        object.__setattr__(self, "actor", f"operator:{self.name}")
+
+
+Principal = Admin | Org | App | Operator
 
 
 class AdminIds:
@@ -129,6 +146,9 @@ class Tokens:
         self.admin: Auth[Admin] = Auth(self.check_admin, _BEARER, (401, 403))
         self.org: Auth[Org] = Auth(self.check_org, _BEARER, (400, 401, 403))
         self.tenant: Auth[Org | App] = Auth(self.check_tenant, _BEARER, (400, 401))
+        self.operator: Auth[Operator] = Auth(self.check_operator, _BEARER, (400, 401, 403))
+        self.acting: Auth[Operator] = Auth(self.check_acting, _BEARER, (400, 401, 403))
+        self.watcher: Auth[Operator | Org | App] = Auth(self.check_watcher, _BEARER, (400, 401))
 
     def mint_admin(self, admin_id: str, life: timedelta = ADMIN_LIFE) -> str:
         """Mint the token of an admin: `{iat, nbf, exp, sub, aud: "admin"}`."""
@@ -148,6 +168,12 @@ class Tokens:
         """Mint the token of one application: `{iat, nbf, exp, iss, sub, org, feature_flags?}`."""
         flags = {} if feature_flags is None else {"feature_flags": sorted(feature_flags)}
         return self._mint({"iss": "svix-server", "sub": app_id, "org": org_id, **flags}, life)
+
+    def mint_operator(self, name: str, *, may_act: bool = False, life: timedelta = OPERATOR_LIFE) -> str:
+        """Mint the token of an operator: `{iat, nbf, exp, sub, aud: "operator", act}`. ValueError for a bad name."""
+        if not OPERATOR_NAME.fullmatch(name):
+            raise ValueError("an operator's name is 1 to 64 letters, digits and any of . _ @ + -")
+        return self._mint({"sub": name, "aud": "operator", "act": may_act}, life)
 
     def verify(self, token: str) -> Principal:
         """Say whose token it is. Raises Denied (401, or 400 for an id that is none)."""
@@ -179,6 +205,29 @@ class Tokens:
         principal = self.verify(bearer(request))
         if isinstance(principal, Admin):
             raise _unauthenticated()
+        if isinstance(principal, Operator):
+            raise _unauthenticated("An operator's token is not taken here: this is for an organization's")
+        return principal
+
+    def check_operator(self, request: web.BaseRequest) -> Operator:
+        """Let an operator's token pass. Raises Denied."""
+        principal = self.verify(bearer(request))
+        if not isinstance(principal, Operator):
+            raise _forbidden("Only an operator's token may do this: hookd token --operator NAME prints one")
+        return principal
+
+    def check_acting(self, request: web.BaseRequest) -> Operator:
+        """Let an operator's token pass that may change things. Raises Denied."""
+        principal = self.check_operator(request)
+        if not principal.may_act:
+            raise _forbidden("This token may only read: hookd token --operator NAME --write prints one that may act")
+        return principal
+
+    def check_watcher(self, request: web.BaseRequest) -> Operator | Org | App:
+        """Let an operator's, an organization's or an application's token pass. Raises Denied."""
+        principal = self.verify(bearer(request))
+        if isinstance(principal, Admin):
+            raise _unauthenticated()
         return principal
 
     def _mint(self, claims: Mapping[str, object], life: timedelta) -> str:
@@ -197,8 +246,8 @@ class Tokens:
             raise _unauthenticated() from None
         principal = principal_of(claims)
         starts = max(_time(claims, "nbf", -float("inf")), _time(claims, "iat", -float("inf")))
-        # Svix takes a token without an end; an admin's must have one.
-        ends = _time(claims, "exp", -float("inf") if isinstance(principal, Admin) else float("inf"))
+        # Svix takes a token without an end; an admin's and an operator's must have one.
+        ends = _time(claims, "exp", -float("inf") if isinstance(principal, Admin | Operator) else float("inf"))
         return _Verified(principal, starts - self._leeway, ends + self._leeway)
 
     def _remember(self, token: str, verified: _Verified) -> _Verified:
@@ -223,6 +272,10 @@ def principal_of(claims: Mapping[str, Any]) -> Principal:
         raise _unauthenticated()
     if claims.get("aud") == "admin":
         return Admin(subject)
+    if claims.get("aud") == "operator":
+        if not OPERATOR_NAME.fullmatch(subject):
+            raise _unauthenticated()
+        return Operator(subject, claims.get("act") is True)
     org_id = claims.get("org")
     if org_id is None:
         return Org(_prefixed(subject, "org_"))

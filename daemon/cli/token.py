@@ -1,5 +1,6 @@
 """`hookd token` and `hookd admin`: what opens the API."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -17,9 +18,23 @@ def token(
         str, typer.Argument(help="Organization the token speaks for; any org_… name is one.")
     ] = DEFAULT_ORG,
     app: Annotated[str | None, typer.Option(help="Limit it to one application (its id).")] = None,
+    operator: Annotated[
+        str | None, typer.Option(help="For one who runs hookd, by this name: sees every organization.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="With --operator: may change things, too.")] = False,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=3650, help="With --operator: good for so long, else for 12 hours.")
+    ] = None,
 ) -> None:
     """Print a bearer token for /api/v1."""
     tokens = _tokens(settings_or_refuse())
+    if operator is not None:
+        if app is not None or org != DEFAULT_ORG:
+            raise Refused("an operator's token is for no organization and no application: leave these out")
+        typer.echo(_operators(tokens, operator, days, write=write))
+        return
+    if write or days is not None:
+        raise Refused("--write and --days belong to --operator")
     if not org.startswith("org_"):
         raise Refused(f"{org} is no organization: its name starts with org_")
     if app is not None and not app.startswith("app_"):
@@ -38,6 +53,17 @@ def secrets() -> None:
     from daemon.settings import fresh_secrets
 
     typer.echo("\n".join(fresh_secrets()))
+
+
+def _operators(tokens: Any, name: str, days: int | None, *, write: bool) -> str:
+    from daemon.api.auth import OPERATOR_LIFE
+
+    life = OPERATOR_LIFE if days is None else timedelta(days=days)
+    try:
+        minted: str = tokens.mint_operator(name, may_act=write, life=life)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    return minted
 
 
 def _tokens(settings: Any) -> Any:
