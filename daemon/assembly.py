@@ -12,14 +12,19 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from daemon.acting import Acts
 from daemon.api.application import build
 from daemon.api.auth import AdminIds, Tokens
 from daemon.clock import SystemClock
 from daemon.desk import Desk
 from daemon.dispatcher import Dispatcher
 from daemon.entropy import Entropy
+from daemon.expunging import Expunger
 from daemon.feeder import Feeder
+from daemon.live.hub import Hub
+from daemon.live.reporter import Reporter
 from daemon.metrics import Metrics
+from daemon.notary import Notary
 from daemon.ownership import Owner
 from daemon.payloads import Payloads
 from daemon.postgres.database import Database
@@ -27,12 +32,15 @@ from daemon.postgres.embedded import EmbeddedPostgres
 from daemon.postgres.migrate import fix_partitions, migrate
 from daemon.postgres.scripts import load_migrations, load_schema
 from daemon.recorder import Recorder
+from daemon.retention import Retention
 from daemon.sealing import Sealer
 from daemon.settings import Settings
 from daemon.supervisor import Supervisor
 from daemon.transport import Guard, Resolver, Transport, client_tls
 from daemon.vitals import Vitals
+from events.checkpoint import VerifierKey
 from events.log import Unavailable
+from events.log_views import LogViews
 from events.postgres import BY_INDEX, PostgresLog
 from events.views import Views
 from events.world import World
@@ -40,7 +48,6 @@ from events.world import World
 log = structlog.get_logger()
 
 DATABASE_WAIT_S: Final = 60.0
-DAYS_AHEAD: Final = 4
 UPKEEP_S: Final = 30.0
 TOKEN_LEEWAY: Final = timedelta(minutes=15)
 API_GRACE_S: Final = 5.0
@@ -104,9 +111,11 @@ class Daemon:
         settings, clock = self.settings, self.clock
         self.log = PostgresLog(self.database.dedicated, self.database.reading)
         self._closers.append(self.log.close)
-        await self.log.prepare_days(clock.now().date(), DAYS_AHEAD)
         self.world = World(self.partitions)
         self.recorder = Recorder(self.log, self.world, settings.rules, clock, SystemRandom())
+        expunger = Expunger(self.log, self.recorder, clock)
+        self.retention = Retention(self.log, self.recorder, self.world, settings.rules, clock, expunger.turn)
+        await self.retention.prepare()
         self.resolver = Resolver()
         self.transport = Transport(
             guard=Guard(settings.networks),
@@ -129,20 +138,41 @@ class Daemon:
             timeout_s=settings.attempt_timeout_s,
         )
         self.feeder = Feeder(self.log, self.dispatcher, self.recorder, payloads, sealer, clock)
-        self.vitals = Vitals(self.recorder, self.dispatcher, clock)
+        log_key = await self._appoint(sealer)
+        self.vitals = Vitals(self.recorder, self.dispatcher, clock, self.notary.seals)
         metrics = Metrics(self.recorder, self.dispatcher, self.transport, payloads, self.vitals)
         name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.owner = Owner(self.log, self.recorder, clock, name, self.partitions)
         self.tokens = Tokens(settings.secret_key.get_secret_value(), clock.now, leeway=TOKEN_LEEWAY)
         views = Views(self.database.reading)
-        self.desk = Desk(self.recorder, self.world, views, sealer, clock, Entropy())
+        acts = Acts(self.log, self.recorder, sealer, clock)
+        self.desk = Desk(self.recorder, self.world, views, sealer, clock, Entropy(), expunger, acts)
+        self.hub = self._hub(name, views)
         self.server = build(
             self.desk,
             tokens=self.tokens,
             admin_ids=AdminIds(settings.admin_id_values),
             vitals=self.vitals,
             registry=metrics.registry,
+            log_key=log_key,
+            hub=self.hub,
         )
+
+    async def _appoint(self, sealer: Sealer) -> VerifierKey:
+        """Make the notary; answers who signs the log."""
+        self.notary = Notary(self.database.dedicated, sealer, self.clock, interval_s=self.settings.seal_interval_s)
+        self._closers.append(self.notary.close)
+        self.recorder.followers.append(self.notary.seals.follow)
+        key = await self.notary.key()
+        log.info("log_key", log_id=key.log_id, vkey_of_partition_0=key.of_partition(0).text())
+        return key
+
+    def _hub(self, name: str, views: Views) -> Hub:
+        size = self.settings.trigger_batch_size
+        reporter = Reporter(
+            name, self.recorder, self.world, self.dispatcher, self.vitals, self.clock, batch_size=size
+        )
+        return Hub(self.recorder, self.world, LogViews(views.reading), reporter)
 
     async def _try_keys(self, sealer: Sealer) -> None:
         """With the wrong keys nothing could be signed and nobody log in: say so before anything starts."""
@@ -162,6 +192,10 @@ class Daemon:
         service("cancel_orphans", self.feeder.cancel_orphans)
         service("ownership", self.owner.keep)
         service("loop_lag", self.vitals.watch)
+        service("live", self.hub.run)
+        service("live_watch", self.hub.watch)
+        service("notary", self.notary.run)
+        service("retention", self.retention.run)
         service("upkeep", self._upkeep)
         if self.postgres is not None:
             service("postgres", self._keep_postgres)
@@ -209,7 +243,7 @@ class Daemon:
             await asyncio.sleep(UPKEEP_S)
             self.dispatcher.sweep()
             try:
-                await self.log.prepare_days(self.clock.now().date(), DAYS_AHEAD)
+                await self.retention.prepare()
             except Unavailable:
                 continue
 
@@ -233,6 +267,7 @@ class Daemon:
         abandoned = 0
         if hasattr(self, "_runner"):
             self.vitals.stopping = True
+            self.hub.close()
             await self._runner.shutdown()
             await self._runner.cleanup()
             log.info("api_closed")

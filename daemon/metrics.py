@@ -75,6 +75,15 @@ class Metrics(Collector):
             "hookd_oldest_due_seconds": ("Age of the oldest due delivery.", lambda: vitals.oldest_due_s or 0.0),
             "hookd_loop_lag_seconds": ("Worst lag of the event loop lately.", lambda: vitals.loop_lag_s),
             "hookd_partitions_owned": ("Partitions this process delivers for.", lambda: vitals.owned_partitions),
+            "hookd_log_unsealed_events": ("Events that no checkpoint covers yet.", lambda: vitals.unsealed),
+            "hookd_log_sealed_age_seconds": (
+                "Time since the whole log was sealed; -1 before.",
+                lambda: -1.0 if vitals.sealed_age_s is None else vitals.sealed_age_s,
+            ),
+            "hookd_log_barred_partitions": (
+                "Partitions whose log disagrees with what was signed: it was tampered with.",
+                lambda: vitals.barred_trees,
+            ),
             "hookd_connections_open": ("Connections to endpoints.", lambda: transport.stats.open),
         }
         self._counters: dict[str, tuple[str, Callable[[], float]]] = {

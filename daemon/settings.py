@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from daemon.sealing import KEY_BYTES
 from events.breaker import BreakerPolicy
+from events.content import RETENTION_DAYS, RETENTION_DAYS_MAX
 from events.decide import Rules
 from events.retry import DELAYS_S, RetryPolicy
 
@@ -86,6 +87,15 @@ class Settings(BaseModel):
     )
     disable_after_s: Seconds = Field(5 * 86400.0, description="An endpoint that has failed for so long is disabled.")
 
+    retention_days: int = Field(
+        RETENTION_DAYS,
+        ge=1,
+        le=RETENTION_DAYS_MAX,
+        description="Days payloads and responses are kept, where neither application nor message says else.",
+    )
+    seal_interval_s: Seconds = Field(
+        10.0, ge=0.05, le=3600, description="How often the log's trees are brought up to date and signed."
+    )
     payload_cache_bytes: int = Field(
         64 << 20, ge=1 << 20, description="Memory for payloads that are about to be delivered."
     )
@@ -130,6 +140,7 @@ class Settings(BaseModel):
                 retry_after_max_s=self.retry_after_max_s,
             ),
             breaker=BreakerPolicy(failures_max=self.breaker_failures_max, disable_after_s=self.disable_after_s),
+            retention_days=self.retention_days,
         )
 
     @property

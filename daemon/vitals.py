@@ -5,6 +5,7 @@ from typing import Final
 
 from daemon.clock import Clock
 from daemon.dispatcher import Dispatcher
+from daemon.notary import Seals
 from daemon.recorder import Recorder
 
 LAG_PERIOD_S: Final = 0.5
@@ -14,10 +15,11 @@ LAG_KEPT: Final = 20  # samples: the last ten seconds
 class Vitals:
     """Read by /readyz and /metrics."""
 
-    def __init__(self, recorder: Recorder, dispatcher: Dispatcher, clock: Clock) -> None:
+    def __init__(self, recorder: Recorder, dispatcher: Dispatcher, clock: Clock, seals: Seals) -> None:
         self._recorder = recorder
         self._dispatcher = dispatcher
         self._clock = clock
+        self._seals = seals
         self._lags = [0.0]
         self.stopping = False
 
@@ -59,3 +61,19 @@ class Vitals:
     def owned_partitions(self) -> int:
         """Partitions this process delivers for."""
         return len(self._recorder.epochs)
+
+    @property
+    def sealed_age_s(self) -> float | None:
+        """Seconds since the whole log was last found sealed; None when it never was in this process."""
+        sealed_at = self._seals.sealed_at
+        return None if sealed_at is None else (self._clock.now() - sealed_at).total_seconds()
+
+    @property
+    def unsealed(self) -> int:
+        """Events that no checkpoint covers yet."""
+        return self._seals.unsealed
+
+    @property
+    def barred_trees(self) -> int:
+        """Partitions whose log disagrees with what was signed, so that nothing more is signed over it."""
+        return len(self._seals.barred)

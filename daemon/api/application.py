@@ -1,19 +1,23 @@
-"""The one HTTP server: the three surfaces over one desk."""
+"""The one HTTP server: the surfaces over one desk."""
 
 from collections.abc import Callable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from daemon.api import own, seed, v1
+from daemon.api import log, own, seed, v1
 from daemon.api.auth import AdminIds, Tokens
-from daemon.api.context import DESK, TOKENS
+from daemon.api.context import BOARD, DESK, LIVE, LOG, TOKENS
 from daemon.api.guard import fresh_id
 from daemon.api.layer import serve
 from daemon.api.operation import State
 from daemon.api.own import Thresholds, Vitals
 from daemon.api.seed.passwords import PASSWORDS, Passwords
 from daemon.desk import Desk
+from daemon.live.hub import Hub
+from events.board_views import BoardViews
+from events.checkpoint import VerifierKey
+from events.log_views import LogViews
 
 BODY_BYTES_MAX = 2 * 1024 * 1024
 
@@ -25,6 +29,8 @@ def build(
     admin_ids: AdminIds,
     vitals: Vitals,
     registry: CollectorRegistry,
+    log_key: VerifierKey,
+    hub: Hub,
     passwords: Passwords | None = None,
     thresholds: Thresholds | None = None,
     new_id: Callable[[], str] = fresh_id,
@@ -33,7 +39,16 @@ def build(
     surfaces = [
         v1.surface(tokens, vitals),
         seed.surface(tokens, admin_ids, desk.world),
+        log.surface(log_key, tokens.operator),
         own.surface(vitals, registry, thresholds or Thresholds()),
     ]
-    state: State = {DESK: desk, TOKENS: tokens, PASSWORDS: passwords or Passwords()}
+    reading = desk.views.reading
+    state: State = {
+        DESK: desk,
+        TOKENS: tokens,
+        LIVE: hub,
+        BOARD: BoardViews(reading),
+        LOG: LogViews(reading),
+        PASSWORDS: passwords or Passwords(),
+    }
     return serve(surfaces, state, body_bytes_max=BODY_BYTES_MAX, new_id=new_id)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, TypeAdapter
 
 from daemon.api.dialect import Dialect
+from daemon.api.models import CamelMaybe
 from daemon.api.operation import Operation
 from daemon.api.reply import JSON
 
@@ -31,7 +32,7 @@ def document(
     schemas, components = _schemas(operations, dialect)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        path = paths.setdefault(prefix + operation.path, {})
+        path = paths.setdefault((prefix + operation.path).replace("*}", "}"), {})
         path[operation.method.lower()] = _operation(operation, dialect, schemas, components)
     for operation in operations:
         if operation.query is not None:
@@ -95,7 +96,10 @@ def _operation(
         written["parameters"] = parameters
     if operation.body is not None:
         schema = schemas[operation.body, "validation"]
-        written["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+        written["requestBody"] = {
+            "required": not issubclass(operation.body, CamelMaybe),
+            "content": {JSON: {"schema": schema}},
+        }
     written["responses"] = _responses(operation, dialect, schemas)
     return written
 

@@ -47,6 +47,10 @@ class Vitals(Protocol):
     def owned_partitions(self) -> int:
         """Partitions this process delivers for."""
 
+    @property
+    def barred_trees(self) -> int:
+        """Partitions whose log disagrees with what was signed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -65,7 +69,10 @@ class Check(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether requests should come here, and why not."""
+    """Whether requests should come here, and why not.
+
+    The check `log` is for people: a log that was tampered with stays so wherever requests go, so it does not count.
+    """
 
     ready: bool
     checks: dict[str, Check]
@@ -92,7 +99,7 @@ def readiness(vitals: Vitals, thresholds: Thresholds) -> Readiness:
     }
     return Readiness(
         ready=all(check.ok for check in checks.values()),
-        checks=checks,
+        checks=checks | {"log": Check(ok=vitals.barred_trees == 0, value=vitals.barred_trees, max=0)},
         in_flight=vitals.in_flight,
         queue=vitals.queue,
     )

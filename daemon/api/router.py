@@ -18,11 +18,14 @@ Run = Callable[[web.BaseRequest, str, dict[str, Any]], Awaitable[web.StreamRespo
 """What answers a request: given its id, and the segments of its path that have a name."""
 Found = tuple[Run, dict[str, Any]]
 
-_NAME: Final = re.compile(r"\{([A-Za-z_]\w*)\}")
+_NAME: Final = re.compile(r"\{([A-Za-z_]\w*)(\*?)\}")
 
 
 class Route(msgspec.Struct, frozen=True):
-    """What a method and a path template lead to. A template's `{name}` stands for one segment that is not empty."""
+    """What a method and a path template lead to.
+
+    A template's `{name}` stands for one segment that is not empty, a `{name*}` at its end for one or more of them.
+    """
 
     method: str
     template: str
@@ -33,6 +36,7 @@ class _Row(msgspec.Struct, frozen=True):
     route: Route
     steps: Sequence[str | None]  # None stands for any one
     names: tuple[tuple[str, int], ...]
+    tail: str | None  # the name for the last step and all that follow
 
 
 class _Node(dict[str, "_Node"]):
@@ -43,7 +47,7 @@ class _Node(dict[str, "_Node"]):
     def __init__(self) -> None:
         super().__init__()
         self.any_other: _Node | None = None
-        self.ends: dict[str, tuple[Run, tuple[tuple[str, int], ...]]] = {}
+        self.ends: dict[str, _Row] = {}
 
     def __missing__(self, step: str) -> "_Node":
         return self.any_other if step and self.any_other is not None else _NOWHERE
@@ -71,11 +75,13 @@ class Router:
             node = node[step]
         if method not in node.ends:
             raise _nothing(node.ends)
-        run, names = node.ends[method]
-        values: dict[str, Any] = {name: steps[index] for name, index in names}
+        row = node.ends[method]
+        values: dict[str, Any] = {name: steps[index] for name, index in row.names}
+        if row.tail is not None:
+            values[row.tail] = "/".join(steps[len(row.steps) - 1 :])
         if "%" in path:
             values = {name: value.replace("%2F", "/").replace("%25", "%") for name, value in values.items()}
-        return run, values
+        return row.route.run, values
 
 
 def _row(route: Route) -> _Row:
@@ -84,26 +90,36 @@ def _row(route: Route) -> _Row:
     for word, named in zip(words, found, strict=True):
         if named is None and ("{" in word or "}" in word):
             raise TypeError(f"{route.template}: a name stands for a whole segment")
+    if any(named and named[2] for named in found[:-1]):
+        raise TypeError(f"{route.template}: only at the end may a name stand for several segments")
     steps = [None if named else word for word, named in zip(words, found, strict=True)]
-    return _Row(route, steps, tuple((named[1], index) for index, named in enumerate(found) if named))
+    names = tuple((named[1], index) for index, named in enumerate(found) if named)
+    return _Row(route, steps, names, found[-1][1] if found[-1] and found[-1][2] else None)
 
 
 def _grow(rows: Sequence[_Row], depth: int) -> _Node:
     node = _Node()
     onward: list[_Row] = []
     for row in rows:
-        if len(row.steps) > depth:
+        if len(row.steps) <= depth:
+            node.ends.setdefault(row.route.method, row)
+        if len(row.steps) > depth or row.tail is not None:
             onward.append(row)
-        else:
-            node.ends.setdefault(row.route.method, (row.route.run, row.names))
-    unnamed = [row for row in onward if row.steps[depth] is None]
-    if unnamed:
+    unnamed = [row for row in onward if _step(row, depth) is None]
+    if unnamed and all(len(row.steps) <= depth for row in rows):
+        node.any_other = node  # tails alone: every further step leads here again
+    elif unnamed:
         node.any_other = _grow(unnamed, depth + 1)
-    for word in {row.steps[depth] for row in onward} - {None}:
+    for word in {_step(row, depth) for row in onward} - {None}:
         assert word is not None
         fitting = (word,) if word == "" else (word, None)
-        node[word] = _grow([row for row in onward if row.steps[depth] in fitting], depth + 1)
+        node[word] = _grow([row for row in onward if _step(row, depth) in fitting], depth + 1)
     return node
+
+
+def _step(row: _Row, depth: int) -> str | None:
+    """The word a row has at this depth, None for any one."""
+    return row.steps[depth] if depth < len(row.steps) else None
 
 
 def _nothing(ends: Mapping[str, object]) -> ApiError:

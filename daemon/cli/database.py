@@ -11,8 +11,8 @@ from daemon.postgres.errors import DatabaseUnavailable, EmbeddedPostgresError
 
 
 @asynccontextmanager
-async def opened(settings: Any) -> AsyncIterator[Database]:
-    """The settings' database. Refused when it is not to be had."""
+async def opened(settings: Any, *, bare: bool = False) -> AsyncIterator[Database]:
+    """The settings' database. Refused when it is not to be had, or has no log of this release: `bare` takes any."""
     server: EmbeddedPostgres | None = None
     try:
         if not settings.embedded:
@@ -26,8 +26,16 @@ async def opened(settings: Any) -> AsyncIterator[Database]:
     except (DatabaseUnavailable, EmbeddedPostgresError) as error:
         raise Refused(str(error)) from None
     try:
+        if not bare:
+            await _look_for_log(database)
         yield database
     finally:
         await database.close()
         if server is not None:
             await server.stop()
+
+
+async def _look_for_log(database: Database) -> None:
+    async with database.reading() as connection:
+        if await connection.fetchval("select to_regclass('log.checkpoint')") is None:
+            raise Refused("there is no log of this hookd in the database: `hookd up` makes or migrates it")

@@ -39,7 +39,7 @@ async def _findings(settings: Any) -> AsyncIterator[tuple[bool, str]]:
 
     if settings.embedded:
         yield _home(settings.hookd_home)
-    async with opened(settings) as database, database.reading() as connection:
+    async with opened(settings, bare=True) as database, database.reading() as connection:
         version = await connection.fetchval("show server_version")
         yield True, f"database: PostgreSQL {version} answers"
         missing = await pending(connection, load_migrations())
@@ -48,6 +48,8 @@ async def _findings(settings: Any) -> AsyncIterator[tuple[bool, str]]:
             return
         yield True, "schema: current"
         async for finding in _log(connection):
+            yield finding
+        async for finding in _seals(settings, database):
             yield finding
 
 
@@ -69,6 +71,29 @@ async def _log(connection: Any) -> AsyncIterator[tuple[bool, str]]:
         "select coalesce(owner, 'nobody') as owner, count(*) as n from log.head group by 1 order by 2 desc"
     )
     yield True, "partitions: " + ", ".join(f"{row['n']} owned by {row['owner']}" for row in owners)
+
+
+async def _seals(settings: Any, database: Any) -> AsyncIterator[tuple[bool, str]]:
+    """Whether the trees stand as they were signed; `hookd audit verify` goes through every event."""
+    import secrets
+
+    from daemon.clock import SystemClock
+    from daemon.notary import KeyLost, Notary
+    from daemon.sealing import SealBroken, Sealer
+
+    notary = Notary(database.dedicated, Sealer(settings.sealing_key_bytes, secrets.token_bytes), SystemClock())
+    try:
+        trees, wrong = await notary.examine()
+    except (KeyLost, SealBroken) as error:
+        yield False, f"seals: the log's key cannot be used: {error}"
+        return
+    finally:
+        await notary.close()
+    for partition, reason in wrong.items():
+        yield False, f"seals: partition {partition} was tampered with: {reason}"
+    unsealed = sum(max(tree.head - tree.size, 0) for tree in trees)
+    if not wrong:
+        yield True, f"seals: the last checkpoints hold, {unsealed} events wait for the next"
 
 
 async def _clock_skew_s(connection: Any) -> float:

@@ -46,6 +46,7 @@ async def _up(daemon: "Daemon") -> None:
 async def started(daemon: "Daemon") -> None:
     """Start the daemon; what commonly goes wrong is said in words. Refused."""
     from daemon.assembly import CannotListen
+    from daemon.notary import KeyLost
     from daemon.postgres.errors import DatabaseUnavailable, EmbeddedPostgresError, MigrationError
     from daemon.sealing import SealBroken
 
@@ -53,7 +54,7 @@ async def started(daemon: "Daemon") -> None:
         await daemon.start()
     except SealBroken as error:
         raise Refused(f"SEALING_KEYS: {error}") from None
-    except (EmbeddedPostgresError, MigrationError, DatabaseUnavailable) as error:
+    except (EmbeddedPostgresError, MigrationError, DatabaseUnavailable, KeyLost) as error:
         raise Refused(str(error)) from None
     except CannotListen as error:
         raise Refused(str(error)) from None

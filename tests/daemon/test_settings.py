@@ -36,6 +36,8 @@ CASES = {  # variable → (text, where it shows, what it says)
     "RETRY_AFTER_MAX_S": ("60", lambda s: s.rules.retry.retry_after_max_s, 60.0),
     "BREAKER_FAILURES_MAX": ("4", lambda s: s.rules.breaker.failures_max, 4),
     "DISABLE_AFTER_S": ("99", lambda s: s.rules.breaker.disable_after_s, 99.0),
+    "RETENTION_DAYS": ("7", lambda s: s.rules.retention_days, 7),
+    "SEAL_INTERVAL_S": ("0.5", lambda s: s.seal_interval_s, 0.5),
     "PAYLOAD_CACHE_BYTES": ("2097152", lambda s: s.payload_cache_bytes, 2 << 20),
     "STOP_GRACE_S": ("1.5", lambda s: s.stop_grace_s, 1.5),
     "LOG_LEVEL": ("debug", lambda s: s.log_level, "debug"),

@@ -70,8 +70,34 @@ async def test_the_doctor_examines_a_running_hookd(hookd: Hookd, folder: Path) -
     async with Command.start_in(folder, "doctor", HOOKD_HOME=str(hookd.home)) as command:
         assert await command.ended() == 0, command.said_all
     assert "WRONG" not in command.output
-    for finding in ("settings", "database: PostgreSQL", "schema: current", "every head stands at its last event"):
+    for finding in (
+        "settings",
+        "database: PostgreSQL",
+        "schema: current",
+        "every head stands at its last event",
+        "seals: ",
+    ):
         assert finding in command.output
+
+
+async def test_the_past_of_a_running_hookd_is_told(hookd: Hookd, folder: Path, hole: Sink) -> None:
+    application, endpoint = await hookd.create_endpoint(hole.url)
+    path = f"/api/v1/app/{application}/endpoint/{endpoint}"
+    status, answer = await hookd.call("PATCH", path, {"description": "moved"}, token=hookd.token())
+    assert status == 200, answer
+    moment = answer["updatedAt"]
+    status, answer = await hookd.call("DELETE", path, token=hookd.token())
+    assert status == 204, answer
+    for arguments, words in (
+        (("trail", endpoint), "endpoint registered: "),
+        (("as-of", endpoint, "--at", moment), "description:    moved"),
+        (("as-of", "--all", "--at", "-0s"), f'"id": "{application}"'),
+        (("diff", endpoint, "--from", moment), ": deleted"),
+        (("diff", "--all", "--from", moment), f"deleted endpoint {endpoint}"),
+    ):
+        async with Command.start_in(folder, "audit", *arguments, HOOKD_HOME=str(hookd.home)) as command:
+            assert await command.ended() == 0, command.said_all
+            _assert_plain(command, words)
 
 
 async def test_listen_shows_what_hookd_sends_and_checks_it(hookd: Hookd, folder: Path, hole: Sink) -> None:

@@ -13,10 +13,15 @@ from aiohttp.test_utils import BaseTestServer, TestClient
 from argon2 import PasswordHasher
 from prometheus_client import CollectorRegistry, Counter
 
+from daemon.acting import Acts
 from daemon.api.application import build
 from daemon.api.auth import AdminIds, Tokens
 from daemon.api.seed.passwords import Passwords
 from daemon.desk import Desk
+from daemon.expunging import Expunger
+from daemon.live.hub import Hub
+from daemon.live.reporter import Reporter
+from daemon.notary import Notary
 from daemon.ownership import Owner
 from daemon.postgres.database import Database
 from daemon.recorder import Recorder
@@ -24,6 +29,7 @@ from daemon.sealing import Sealer
 from daemon.supervisor import Supervisor
 from events.decide import Rules
 from events.delivery import RecordAttempt
+from events.log_views import LogViews
 from events.outcome import Outcome
 from events.postgres import PostgresLog
 from events.views import Views
@@ -69,6 +75,17 @@ class Vitals:
     in_flight: int = 3
     queue: int = 4
     owned_partitions: int = PARTITIONS
+    barred_trees: int = 0
+
+
+class Nobody:
+    """Nobody is delivered to."""
+
+    def targets(self):
+        return ()
+
+    def target(self, endpoint_id):
+        return None
 
 
 @dataclass
@@ -80,15 +97,21 @@ class Running:
     desk: Desk
     log: PostgresLog
     vitals: Vitals
+    notary: Notary
     clock: TickingClock
     database: Callable
     org: str = ORG
     headers: dict = field(default_factory=dict)
+    hub: Hub | None = None
 
     def as_org(self, org):
         """Call as another organization from now on."""
         self.org = org
         self.headers = {"Authorization": f"Bearer {self.tokens.mint_org(org)}"}
+
+    def as_operator(self, name="ada", *, may_act=False):
+        """Call as an operator from now on."""
+        self.headers = {"Authorization": f"Bearer {self.tokens.mint_operator(name, may_act=may_act)}"}
 
     def as_app(self, app_id, flags=None):
         """Call as an application from now on."""
@@ -136,11 +159,15 @@ async def serve(dsn):
     world = World(PARTITIONS, await log.load())
     recorder = Recorder(log, world, Rules(), clock, random.Random(1))
     await Owner(log, recorder, clock, "test", PARTITIONS).take(force=True)
-    desk = Desk(
-        recorder, world, Views(database.reading), Sealer([bytes(32)], secrets.token_bytes), clock, secrets.token_bytes
-    )
+    sealer = Sealer([bytes(32)], secrets.token_bytes)
+    notary = Notary(database.dedicated, sealer, clock)
+    views, expunger = Views(database.reading), Expunger(log, recorder, clock)
+    acts = Acts(log, recorder, sealer, clock)
+    desk = Desk(recorder, world, views, sealer, clock, secrets.token_bytes, expunger, acts)
     tokens, vitals, registry = Tokens("x" * 32, clock.now), Vitals(), CollectorRegistry()
     Counter("hookd_seen", "Seen.", registry=registry).inc(7)
+    reporter = Reporter("test", recorder, world, Nobody(), vitals, clock, batch_size=10)
+    hub = Hub(recorder, world, LogViews(views.reading), reporter)
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     server = build(
         desk,
@@ -148,6 +175,8 @@ async def serve(dsn):
         admin_ids=AdminIds((ADMIN_ID, "the-old-one")),
         vitals=vitals,
         registry=registry,
+        log_key=await notary.key(),
+        hub=hub,
         passwords=passwords,
     )
 
@@ -161,12 +190,19 @@ async def serve(dsn):
 
     supervisor = Supervisor()
     supervisor.service("recorder", recorder.run)
+    supervisor.service("live", hub.run)
+    supervisor.service("live_watch", hub.watch)
     try:
         async with TestClient(Served(server)) as client:
-            running = Running(client, tokens, desk, log, vitals, clock, writing)
+            running = Running(client, tokens, desk, log, vitals, notary, clock, writing)
+            running.hub = hub
             running.as_org(ORG)
-            yield running
+            try:
+                yield running
+            finally:
+                hub.close()
     finally:
         await supervisor.stop()
+        await notary.close()
         await log.close()
         await database.close()

@@ -20,7 +20,7 @@ async def running(database):
         yield it
 
 
-@pytest.mark.parametrize("prefix", ["", "/api", "/api/v1"])
+@pytest.mark.parametrize("prefix", ["", "/api", "/api/v1", "/log"])
 async def test_each_surface_has_a_valid_document(running, prefix):
     response = await running.client.get(f"{prefix}/openapi.json")
     assert response.headers["Content-Type"] == "application/json"

@@ -8,7 +8,7 @@ import jwt
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from daemon.api.auth import Admin, AdminIds, App, Org, Tokens, bearer
+from daemon.api.auth import Admin, AdminIds, App, Operator, Org, Tokens, bearer
 from daemon.api.errors import Denied
 from daemon.api.operation import both
 
@@ -223,3 +223,43 @@ async def test_both(tokens):
     assert (set(auth.schemes), auth.statuses) == ({"bearer", "adminId"}, (401, 403))
     with pytest.raises(Denied):
         await auth.check(request(Authorization=f"Bearer {token}"))
+
+
+def test_operators(tokens, clock):
+    reads, acts = tokens.mint_operator("ada"), tokens.mint_operator("ada", may_act=True, life=timedelta(days=3))
+    claims = jwt.decode(reads, SECRET, ["HS256"], options={"verify_signature": False})
+    assert claims == {"iat": NOW, "nbf": NOW, "exp": NOW + 12 * 3600, "sub": "ada", "aud": "operator", "act": False}
+    assert tokens.verify(reads) == Operator("ada")
+    assert tokens.verify(acts) == Operator("ada", may_act=True)
+    assert tokens.verify(acts).actor == "operator:ada"
+
+    def calling(token):
+        return request(Authorization=f"Bearer {token}")
+
+    assert tokens.check_watcher(calling(reads)) == tokens.check_operator(calling(reads)) == Operator("ada")
+    assert tokens.check_acting(calling(acts)).may_act
+    status, _, detail = denied(tokens.check_acting, calling(reads))
+    assert (status, "--write" in detail) == (403, True)
+    for check in (tokens.check_tenant, tokens.check_org):
+        assert denied(check, calling(acts))[0] == 401
+    assert denied(tokens.check_admin, calling(acts))[0] == 403
+    for other in (tokens.mint_org("org_1"), tokens.mint_app("org_1", "app_1"), tokens.mint_admin("x")):
+        assert denied(tokens.check_operator, calling(other))[0] == 403
+    assert denied(tokens.check_watcher, calling(tokens.mint_admin("x"))) == INVALID
+    assert tokens.check_watcher(calling(tokens.mint_org("org_1"))) == Org("org_1")
+    clock.time += timedelta(hours=13)
+    assert denied(tokens.verify, reads) == INVALID
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-a", "a" * 65, "a\n", "ada:root", "ü"])
+def test_an_operators_name_is_sane(tokens, name):
+    with pytest.raises(ValueError):
+        tokens.mint_operator(name)
+    assert denied(tokens.verify, signed({"sub": name, "aud": "operator", "exp": NOW + 60})) == INVALID
+
+
+def test_an_operators_token_ends_and_acts_only_if_it_says_so(tokens):
+    assert denied(tokens.verify, signed({"sub": "ada", "aud": "operator"})) == INVALID
+    for act in ("true", 1, None, [True]):
+        claims = {"sub": "ada", "aud": "operator", "exp": NOW + 60, "act": act}
+        assert not tokens.verify(signed(claims)).may_act

@@ -44,6 +44,14 @@ async def test_not_ready(running, name, value, check):
     assert [name for name, each in told["checks"].items() if not each["ok"]] == [check]
 
 
+async def test_a_log_that_was_tampered_with_is_shown_but_keeps_nobody_out(running):
+    running.vitals.barred_trees = 2
+    response = await running.client.get("/readyz")
+    told = await response.json()
+    assert (response.status, told["ready"]) == (200, True)
+    assert told["checks"]["log"] == {"ok": False, "value": 2.0, "max": 0.0}
+
+
 def test_thresholds_are_parameters():
     vitals = Vitals(oldest_due_s=61.0, loop_lag_s=3.0)
     assert readiness(vitals, Thresholds(oldest_due_max_s=100, loop_lag_max_s=5)).ready

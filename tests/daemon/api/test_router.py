@@ -16,6 +16,9 @@ TEMPLATES = [
     ("GET", "/"),
     ("GET", "/list"),
     ("GET", "/list/"),
+    ("GET", "/tree/{one}/file/{path*}"),
+    ("GET", "/tree/{one}/{word}/{path*}"),
+    ("POST", "/tree/{one}/file/x/y"),
 ]
 ROUTER = Router([Route(method, template, f"{method} {template}") for method, template in TEMPLATES])
 
@@ -35,6 +38,13 @@ ROUTER = Router([Route(method, template, f"{method} {template}") for method, tem
         ("GET", "/", "/", {}),
         ("GET", "/list", "/list", {}),
         ("GET", "/list/", "/list/", {}),
+        ("GET", "/tree/1/file/a", "/tree/{one}/file/{path*}", {"one": "1", "path": "a"}),
+        ("GET", "/tree/1/file/a/b%2Fc/d", "/tree/{one}/file/{path*}", {"one": "1", "path": "a/b/c/d"}),
+        ("GET", "/tree/1/file/x/z/z", "/tree/{one}/file/{path*}", {"one": "1", "path": "x/z/z"}),
+        ("GET", "/tree/1/file/x/y", "/tree/{one}/file/{path*}", {"one": "1", "path": "x/y"}),
+        ("POST", "/tree/1/file/x/y", "/tree/{one}/file/x/y", {"one": "1"}),
+        ("GET", "/tree/1/file/x/y/z", "/tree/{one}/file/{path*}", {"one": "1", "path": "x/y/z"}),
+        ("GET", "/tree/1/no/a/b", "/tree/{one}/{word}/{path*}", {"one": "1", "word": "no", "path": "a/b"}),
     ],
 )
 def test_found(method, path, template, names):
@@ -58,6 +68,10 @@ def test_the_first_of_two_that_fit_stands():
         "/app/a/msg/m/x",
         "/app/portal/x",
         "/app/portal//deep",
+        "/tree/1/file",
+        "/tree/1/file/",
+        "/tree/1/file/a//b",
+        "/tree/1/file/a/",
         "a",
     ],
 )
@@ -80,3 +94,8 @@ def test_another_method(path, allowed):
 def test_templates_that_are_none(template):
     with pytest.raises(TypeError, match="whole segment"):
         Router([Route("GET", template, None)])
+
+
+def test_only_the_last_name_stands_for_several_segments():
+    with pytest.raises(TypeError, match="only at the end"):
+        Router([Route("GET", "/{path*}/a", None)])

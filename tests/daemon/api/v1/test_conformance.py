@@ -61,5 +61,7 @@ async def test_answers_are_as_documented(running, prefix):
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) > 7
     for operation in operations:
+        if operation.path.endswith("/live"):  # never ends: see test_live
+            continue
         if operation.method != "delete":  # what exists must stay
             await asyncio.to_thread(exercise, operation, base_url, headers)

@@ -82,7 +82,7 @@ async def test_it_goes_to_those_who_want_it(running, app_id):
         ("channels", [], ["channels"]),
         ("channels", ["c"] * 6, ["channels"]),
         ("channels", ["a b"], ["channels", "[0]"]),
-        ("payloadRetentionPeriod", 30, ["payloadRetentionPeriod"]),
+        ("payloadRetentionPeriod", 4, ["payloadRetentionPeriod"]),
         ("payloadRetentionHours", 1, ["payloadRetentionHours"]),
         ("deliverAt", "2026-08-22T00:00:00Z", ["deliverAt"]),
         ("transformationsParams", {"rawPayload": "x"}, ["transformationsParams"]),
