@@ -214,6 +214,7 @@ create table state.delivery (
 comment on table state.delivery is
   'Every delivery that is not delivered: waiting, held, or ended otherwise. A delivered one is in the log alone.';
 create index delivery_due on state.delivery (partition, endpoint, next_at, message) where state = 'pending';
+create index delivery_ended on state.delivery (partition, endpoint, message) where state <> 'pending';
 
 -- ------------------------------------------------------------------------------------------------------ content --
 
@@ -332,8 +333,12 @@ create type log.new_delivery  as (partition smallint, message text, endpoint tex
 create type log.done_delivery as (partition smallint, message text, endpoint text, was int);
 create type log.moved_delivery as (partition smallint, message text, endpoint text, was int, state text,
                                   attempts smallint, next_at timestamptz, version int, reason text);
+create type log.returned_delivery as (partition smallint, message text, endpoint text, was int, state text,
+                                  attempts smallint, next_at timestamptz, version int, reason text,
+                                  accepted_at timestamptz, retention_days smallint);
 create type log.new_response  as (event int, day date, body bytea);
 create type log.new_secret    as (partition smallint, owner text, id text, sealed bytea);
+create type log.retired_secret as (partition smallint, owner text, id text, expires_at timestamptz);
 
 create function log.append(
   now       timestamptz,
@@ -347,7 +352,9 @@ create function log.append(
   config    json,                  -- {table: [row]}: rows of the config tables, each with the version it had as `was`
   secrets   log.new_secret[],
   expunged  content.body[],        -- are there, and go
-  dropped   date[]                 -- days that are over: their tables go
+  dropped   date[],                -- days that are over: their tables go
+  returned  log.returned_delivery[],  -- delivered before, so without a row: they get one, unless they are again
+  retired   log.retired_secret[]   -- are still good for a while
 ) returns bigint[] language plpgsql as $$
 -- Appends events and writes the states they lead to; answers the position before the first new one, a head.
 -- HK001: an epoch is over (the partition has another owner). HK002: a state has moved on since it was read.
@@ -364,6 +371,25 @@ begin
     end if;
     base := base || before;
   end loop;
+
+  if cardinality(returned) > 0 then
+    -- A delivered one has no row that could tell whether it has moved on: its last event does. (Not by the index of
+    -- the endpoint, which may have had millions.)
+    select count(*) into hit from unnest(returned) r
+      cross join lateral (
+        select e.version from log.event e
+        where e.partition = r.partition and e.stream = r.message and coalesce(e.endpoint, '') = r.endpoint
+        order by e.seq desc limit 1) last
+      where last.version = r.was;
+    if hit <> cardinality(returned) then
+      raise exception 'a delivery has moved on' using errcode = 'HK002';
+    end if;
+    insert into state.delivery
+        (partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason, retention_days)
+      select r.partition, r.message, r.endpoint, r.accepted_at, r.next_at, r.state, r.attempts, r.version, r.reason,
+             r.retention_days
+      from unnest(returned) r where r.state <> 'delivered';
+  end if;
 
   insert into log.event (partition, seq, at, stream, endpoint, version, type, schema, actor, request, body)
     select heads[e.slot].partition, base[e.slot] + e.nth, now, e.stream, e.endpoint, e.version, e.type, e.schema,
@@ -431,6 +457,14 @@ begin
   if cardinality(secrets) > 0 then
     insert into content.secret (partition, owner, id, sealed, created_at)
       select s.partition, s.owner, s.id, s.sealed, now from unnest(secrets) s;
+  end if;
+  if cardinality(retired) > 0 then
+    update content.secret s set expires_at = r.expires_at
+      from unnest(retired) r where s.partition = r.partition and s.owner = r.owner and s.id = r.id;
+    get diagnostics hit = row_count;
+    if hit <> cardinality(retired) then
+      raise exception 'a secret is gone' using errcode = 'HK002';
+    end if;
   end if;
   if cardinality(expunged) > 0 then
     perform content.expunge(expunged);

@@ -7,14 +7,19 @@ import msgspec
 
 from events.append import Append, DeliveryKey
 from events.breaker import FailureRow
+from events.catalogue import AttemptAbandoned, AttemptFailed, AttemptSucceeded
 from events.content import Purge
 from events.decide import Command
-from events.delivery import Delivery, EndDelivery, RecordAttempt
+from events.delivery import Delivery, EndDelivery, RecordAttempt, ResendDelivery
+from events.envelope import Recorded
+from events.log import Log
 from events.message import AcceptMessage, AcceptTogether, Message
+from events.past import Past, Thing
 from events.refusal import Refusal
 from events.world import Entity
 
 State = Entity | Message | Delivery | Purge
+DeliveryCommand = RecordAttempt | EndDelivery | ResendDelivery
 Answer = Sequence[State]
 """The states that a command's facts led to, in their order; a fact that changes no state stands for itself."""
 
@@ -57,19 +62,58 @@ def payload_of(command: Command, nth: int) -> bytes:
     return command.messages[nth].payload
 
 
-def was_recorded(command: RecordAttempt | EndDelivery, row: Delivery) -> bool:
+async def standing(log: Log, commands: Sequence[DeliveryCommand]) -> list[DeliveryCommand | None]:
+    """The commands again, about their deliveries as they stand now. None: it is recorded already, or without object.
+
+    Unavailable.
+    """
+    rows = await log.deliveries({key_of(each.delivery) for each in commands})
+    told = {key_of(each.delivery) for each in commands if _is_unclear(each, rows.get(key_of(each.delivery)))}
+    stories = await log.stories(told) if told else {}
+    found: list[DeliveryCommand | None] = []
+    for each in commands:
+        key = key_of(each.delivery)
+        row = rows.get(key)
+        if isinstance(each, ResendDelivery):
+            row = row or where_it_stands(key, stories.get(key, ()))
+        elif isinstance(each, RecordAttempt) and row is not None and was_recorded(each, row, stories.get(key, ())):
+            row = None
+        found.append(None if row is None else msgspec.structs.replace(each, delivery=row))
+    return found
+
+
+def where_it_stands(key: DeliveryKey, story: Sequence[Recorded]) -> Delivery | None:
+    """A delivery by its events, delivered ones too. None: there was never one."""
+    return Past(Thing(*key), story).deliveries.get(key[2])
+
+
+def _is_unclear(command: DeliveryCommand, row: Delivery | None) -> bool:
+    """Whether the row does not say enough, and the delivery's events are to be asked."""
+    if isinstance(command, ResendDelivery):
+        return row is None
+    seen = command.delivery
+    return (
+        isinstance(command, RecordAttempt)
+        and row is not None
+        and row.version > seen.version
+        and row.attempts <= seen.attempts
+    )
+
+
+def was_recorded(command: RecordAttempt, row: Delivery, story: Sequence[Recorded]) -> bool:
     """Whether this attempt is in the log: it was committed, and only the database's word of it was lost.
 
-    Nothing but an attempt moves a pending delivery on, and no delivery has two attempts at once.
+    No delivery has two attempts at once: any that was recorded since this one began is this one. As long as there are
+    more attempts than before, the row says so; one that was sent again began to count anew, and its events tell.
     """
-    if isinstance(command, EndDelivery):
-        return False
     seen = command.delivery
-    return row.attempts > seen.attempts or (row.next_at is not None and row.version > seen.version)
+    return row.attempts > seen.attempts or any(
+        each.version > seen.version and isinstance(each.event, AttemptSucceeded | AttemptFailed | AttemptAbandoned)
+        for each in story
+        if each.endpoint is not None
+    )
 
 
-def key_of(pending: Pending) -> DeliveryKey:
-    """The delivery that the command is about."""
-    assert isinstance(pending.command, RecordAttempt | EndDelivery)
-    delivery = pending.command.delivery
+def key_of(delivery: Delivery) -> DeliveryKey:
+    """What names a delivery."""
     return delivery.partition, delivery.message, delivery.endpoint

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from daemon.acting import Acts
 from daemon.batch import Answer
 from daemon.clock import Clock
 from daemon.expunging import Expunger
@@ -26,6 +27,7 @@ class Desk:
     clock: Clock
     entropy: Callable[[int], bytes]
     expunger: Expunger
+    acts: Acts
 
     def mint(self, prefix: str) -> str:
         """A new id of this kind."""

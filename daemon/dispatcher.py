@@ -21,18 +21,22 @@ from daemon.payloads import Payloads
 from daemon.recorder import Committed, Recorder
 from daemon.signing import signed_headers
 from daemon.target import Target
-from daemon.throttle import Throttle
+from daemon.throttle import Throttles
 from daemon.transport.destination import Destination
 from events.catalogue import (
     AttemptAbandoned,
     AttemptFailed,
     BreakerClosed,
     BreakerOpened,
+    BreakerReset,
+    DeliveryCancelled,
     DeliveryExpired,
+    DeliveryResent,
     EndpointDeleted,
     EndpointEnabled,
     EndpointRegistered,
     MessageAccepted,
+    SecretRotated,
 )
 from events.delivery import Delivery, EndDelivery, RecordAttempt
 from events.endpoint import Endpoint
@@ -91,7 +95,7 @@ class Dispatcher:
         self._alarms = Alarms(clock, self._called_up)
         self._turning = False
         self._stirred: set[Target] = set()  # by the events of the batch at hand
-        self._throttles: dict[str, Throttle] = {}  # of applications
+        self._throttles = Throttles(world)
         self.positions: dict[int, int] = {}  # partition → the last event seen
         self.behind: set[int] = set()  # partitions whose events are to be read again from `positions` on
         self.starving: dict[Target, None] = {}  # want rows, payloads or secrets from the tables, first come first
@@ -139,7 +143,10 @@ class Dispatcher:
                 else:  # deleted in the same moment
                     self.on_orphans(delivery.partition, delivery.endpoint)
         elif recorded.endpoint is not None:
-            self._settle(recorded)
+            if isinstance(event, DeliveryResent):
+                self._resent(recorded.partition, recorded.endpoint, recorded.stream)
+            else:
+                self._settle(recorded)
         else:
             self._reconfigure(recorded)
 
@@ -147,13 +154,20 @@ class Dispatcher:
         target = self._targets.get(recorded.endpoint or "")
         if target is None:
             return
-        event, next_at = recorded.event, None
-        if isinstance(event, AttemptFailed | AttemptAbandoned):
-            next_at = event.next_at
-        elif isinstance(event, DeliveryExpired):
-            target.lane.pull(recorded.stream)  # whoever ended it: it is not to go
-        target.lane.settle(recorded.stream, recorded.version, next_at)
+        event = recorded.event
+        if isinstance(event, DeliveryExpired | DeliveryCancelled):
+            target.lane.ended(recorded.stream, recorded.version)
+        else:
+            next_at = event.next_at if isinstance(event, AttemptFailed | AttemptAbandoned) else None
+            target.lane.settle(recorded.stream, recorded.version, next_at)
         self._stirred.add(target)
+
+    def _resent(self, partition: int, endpoint_id: str, message: str) -> None:
+        if (target := self._target(endpoint_id)) is not None:
+            target.lane.resent(message)
+            self._stirred.add(target)
+        else:
+            self.on_orphans(partition, endpoint_id)
 
     def _reconfigure(self, recorded: Recorded) -> None:
         event, endpoint_id = recorded.event, recorded.stream
@@ -171,9 +185,11 @@ class Dispatcher:
                 self.awaken(endpoint)
             return
         target.configure(endpoint, self._batch_size)
-        if isinstance(event, BreakerOpened | BreakerClosed):
+        if isinstance(event, BreakerOpened | BreakerClosed | BreakerReset):
             target.ramp()
             log.info("breaker_opened" if isinstance(event, BreakerOpened) else "breaker_closed", endpoint=endpoint_id)
+        elif isinstance(event, SecretRotated):
+            target.sign_anew()
         self._stirred.add(target)
 
     def attend_stirred(self) -> None:
@@ -246,13 +262,9 @@ class Dispatcher:
             and head.next_at is not None
             and target.signers is not None
             and target.room(now) > 0
-            and self._application_free_at(target) <= now.timestamp()
+            and self._throttles.free_at(target.endpoint.application) <= now.timestamp()
         )
         return min(heads, default=None)
-
-    def _application_free_at(self, target: Target) -> float:
-        throttle = self._throttle_of(target)
-        return throttle.free_at() if throttle else 0.0
 
     def _target(self, endpoint_id: str) -> Target | None:
         target = self._targets.get(endpoint_id)
@@ -306,6 +318,8 @@ class Dispatcher:
     def _run(self, target: Target, now: datetime) -> None:
         if target.lane.wants(now):
             self._starve(target)
+        if target.signers_until is not None and target.signers_until <= now:
+            target.sign_anew()
         turn = min(TURN, target.room(now), len(target.lane), self._in_flight_max - self.in_flight)
         timestamp = int(now.timestamp())
         for _ in range(turn):
@@ -344,31 +358,20 @@ class Dispatcher:
 
     def _may_spend(self, target: Target, now: datetime) -> bool:
         """Whether the rates of endpoint and application allow one more; calls the target up later if not."""
-        throttles = [throttle for throttle in (target.throttle, self._throttle_of(target)) if throttle]
+        shared = self._throttles.of(target.endpoint.application)
+        throttles = [throttle for throttle in (target.throttle, shared) if throttle]
         if not throttles:
             return True
         moment = now.timestamp()
         free_at = max(throttle.free_at() for throttle in throttles)
         if free_at > moment:
-            self._call_up(target, free_at - moment)
+            if not target.queued:
+                target.queued = True
+                self._loop.call_later(free_at - moment, self._requeue, target)
             return False
         for throttle in throttles:
             throttle.spend(moment)
         return True
-
-    def _throttle_of(self, target: Target) -> Throttle | None:
-        application = self._world.application(target.endpoint.application)
-        if application is None or application.throttle_rate is None:
-            return None
-        known = self._throttles.get(application.id)
-        if known is None or known.interval_s != 1 / application.throttle_rate:
-            known = self._throttles[application.id] = Throttle(application.throttle_rate)
-        return known
-
-    def _call_up(self, target: Target, delay_s: float) -> None:
-        if not target.queued:
-            target.queued = True
-            self._loop.call_later(delay_s, self._requeue, target)
 
     def _requeue(self, target: Target) -> None:
         self._ready.append(target)

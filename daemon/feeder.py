@@ -71,10 +71,12 @@ class Feeder:
 
     async def _serve(self, targets: Sequence[Target]) -> None:
         await self._read_rows([target for target in targets if target.lane.wants(self._clock.now())])
-        await self._fetch_secrets([target for target in targets if target.signers is None])
+        rotated = await self._fetch_secrets([target for target in targets if target.signers is None])
         await self._fetch_payloads(targets)
         for target in targets:
-            if target.signers is None:
+            if target in rotated:
+                self._dispatcher.starving[target] = None
+            elif target.signers is None:
                 self._dispatcher.pause(target, UNSIGNED_PAUSE_S)
             else:
                 self._dispatcher.attend(target)
@@ -96,20 +98,26 @@ class Feeder:
             key = target.endpoint.id
             target.lane.read(rows.get(key, ()), asked[key], now)
 
-    async def _fetch_secrets(self, targets: Sequence[Target]) -> None:
+    async def _fetch_secrets(self, targets: Sequence[Target]) -> set[Target]:
+        """Answers those whose key was rotated meanwhile: what was read may be out of date."""
         if not targets:
-            return
+            return set()
+        before = {target: target.endpoint.secret for target in targets}
         sealed: dict[str, list[SealedSecret]] = {}
         for secret in await self._log.secrets((each.endpoint.partition, each.endpoint.id) for each in targets):
             sealed.setdefault(secret.owner, []).append(secret)
+        rotated = {target for target in targets if target.endpoint.secret != before[target]}
         for target in targets:
-            target.signers = self._signers(target, sealed.get(target.endpoint.id, ()))
+            if target not in rotated:
+                target.signers = self._signers(target, sealed.get(target.endpoint.id, ()))
+        return rotated
 
     def _signers(self, target: Target, secrets: Sequence[SealedSecret]) -> Sequence[Sign] | None:
         """The current key first, then those still good for a while. None: nothing to sign with, send nothing."""
         now = self._clock.now()
         good = [each for each in secrets if each.expires_at is None or each.expires_at > now]
         good.sort(key=lambda each: each.id != target.endpoint.secret)
+        target.signers_until = min((each.expires_at for each in good if each.expires_at is not None), default=None)
         try:
             signers = [signing.signer(self._sealer.open(each.sealed, each.owner).decode()) for each in good]
         except (SealBroken, ValueError):  # ValueError: what was sealed is no key

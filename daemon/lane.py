@@ -16,7 +16,7 @@ from events.delivery import Delivery
 class Lane:
     """The pending deliveries of one endpoint, as far as they are in memory."""
 
-    __slots__ = ("_held", "_missed", "_reading", "_ready", "_settled", "capacity", "more", "wake_at")
+    __slots__ = ("_held", "_missed", "_pulled", "_reading", "_ready", "_settled", "capacity", "more", "wake_at")
 
     def __init__(self, capacity: int, *, more: bool = False) -> None:
         self.capacity = capacity
@@ -24,6 +24,7 @@ class Lane:
         self.wake_at: datetime | None = None  # when the soonest of the others is due, as far as known
         self._ready: deque[Delivery] = deque()
         self._held: dict[str, int] = {}  # message → version: ready, out, or on the way into the log
+        self._pulled: set[str] = set()  # of those: neither ready nor out
         self._reading = False
         self._missed = False
         self._settled: set[str] = set()  # messages settled while a read was under way
@@ -66,10 +67,17 @@ class Lane:
         if self._held.get(message, 0) >= version:
             return  # heard late: what is held has come after it
         self._held.pop(message, None)
+        if self._pulled:
+            self._pulled.discard(message)
         if self._reading:
             self._settled.add(message)
         if next_at is not None and (self.wake_at is None or next_at < self.wake_at):
             self.wake_at = next_at
+
+    def ended(self, message: str, version: int) -> None:
+        """A delivery ended, and not by an attempt. One that is out stays held until its attempt has ended too."""
+        if message not in self._held or message in self._pulled or self._withdraw(message):
+            self.settle(message, version, None)
 
     def look(self) -> None:
         """The table may hold due deliveries that nothing here tells of."""
@@ -78,9 +86,24 @@ class Lane:
         else:
             self.more = True
 
+    def resent(self, message: str) -> None:
+        """A delivery is to go now, whatever became of it. One that is held goes, or has gone, as it is."""
+        if message not in self._held:
+            self.look()
+
     def pull(self, message: str) -> None:
         """The delivery is not to go after all. It stays held until what became of it is in the log."""
+        if self._withdraw(message):
+            self._pulled.add(message)
+
+    def _withdraw(self, message: str) -> bool:
+        """Take it out of those that are ready; whether it was."""
+        if self._ready and self._ready[0].message == message:
+            self._ready.popleft()
+            return True
+        before = len(self._ready)
         self._ready = deque(each for each in self._ready if each.message != message)
+        return len(self._ready) < before
 
     def wants(self, now: datetime) -> bool:
         """Whether it is time to read the table: something there is due, and half the lane is free."""

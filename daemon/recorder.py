@@ -14,15 +14,15 @@ from typing import Final
 import msgspec
 import structlog
 
-from daemon.batch import Answer, Batch, Pending, State, key_of, payload_bytes, payload_of, was_recorded
+from daemon.batch import Answer, Batch, DeliveryCommand, Pending, State, payload_bytes, payload_of, standing
 from daemon.clock import Clock
 from events.admin import CreateAdmin
 from events.append import Append
-from events.catalogue import MessageAccepted
+from events.catalogue import MessageAccepted, SecretRotated
 from events.content import ExpireContent, ExpungeContent, ExpungePayload, ExpungeResponse, Purge
 from events.decide import Command, Facts, Rules, decide
 from events.delivery import Delivery, EndDelivery, RecordAttempt, evolve
-from events.endpoint import RegisterEndpoint
+from events.endpoint import RegisterEndpoint, ResetBreaker, RotateSecret
 from events.envelope import Fact, Recorded
 from events.log import Blocked, Fenced, Log, Stale, Unavailable
 from events.message import AcceptMessage, born
@@ -87,10 +87,7 @@ class Recorder:
 
     async def ask(self, command: Command, actor: str, request: str | None = None) -> Answer | Refusal:
         """Have `command` decided and its facts committed. Busy; Unavailable when the outcome is not known."""
-        if not self.available:
-            raise Busy("the database is away; nothing was done")
-        if self.standing_by:
-            raise Busy("another hookd owns this database and answers for it; nothing was done here")
+        self.admit()
         if len(self._queue) >= self._queue_max:
             raise Busy(f"{len(self._queue)} commands wait already; nothing was done")
         if self._waiting_bytes >= QUEUE_BYTES_MAX:
@@ -104,13 +101,22 @@ class Recorder:
         finally:
             self._waiting_bytes -= size
 
-    async def ask_all(self, commands: Sequence[Command]) -> None:
-        """Have many commands recorded, in as few commits as they fit."""
+    def admit(self) -> None:
+        """Say whether anything is taken on from outside just now. Busy."""
+        if not self.available:
+            raise Busy("the database is away; nothing was done")
+        if self.standing_by:
+            raise Busy("another hookd owns this database and answers for it; nothing was done here")
+
+    async def ask_all(
+        self, commands: Sequence[Command], actor: str = "hookd", request: str | None = None
+    ) -> list[Answer | Refusal]:
+        """Have many commands recorded, in as few commits as they fit; the answers in the same order."""
         loop = asyncio.get_running_loop()
-        answers = [loop.create_future() for _ in commands]
+        answers: list[asyncio.Future[Answer | Refusal]] = [loop.create_future() for _ in commands]
         for command, answer in zip(commands, answers, strict=True):
-            self._put(Pending(command, "hookd", None, answer))
-        await asyncio.gather(*answers)
+            self._put(Pending(command, actor, request, answer))
+        return await asyncio.gather(*answers)
 
     def tell(self, command: RecordAttempt | EndDelivery) -> None:
         """Have an outcome recorded. It stays queued until it is, however long the database is away."""
@@ -249,13 +255,16 @@ class Recorder:
 
     def _facts(self, batch: Batch, command: Command) -> Facts | Refusal:
         append = batch.append
-        if isinstance(command, RecordAttempt | EndDelivery):
+        if isinstance(command, DeliveryCommand):
             delivery = command.delivery
-            moved = append.moved.get((delivery.partition, delivery.message, delivery.endpoint))
-            if moved is not None:
-                command = msgspec.structs.replace(command, delivery=moved[1])
-            append.epochs[delivery.partition] = self.epochs.get(delivery.partition, -1)
-            batch.rows.setdefault(delivery.endpoint, self._world.rows.get(delivery.endpoint))
+            latest = append.latest(delivery)
+            if latest is not delivery:
+                command = msgspec.structs.replace(command, delivery=latest)
+            if isinstance(command, RecordAttempt | EndDelivery):
+                append.epochs[delivery.partition] = self.epochs.get(delivery.partition, -1)
+                batch.rows.setdefault(delivery.endpoint, self._world.rows.get(delivery.endpoint))
+        elif isinstance(command, ResetBreaker):
+            batch.rows.setdefault(command.id, self._world.rows.get(command.id))
         elif isinstance(command, AcceptMessage) and command.event_id is not None:
             key = (command.application, command.event_id)
             if key in batch.event_ids:
@@ -273,10 +282,8 @@ class Recorder:
             append.born += deliveries
             return message
         if fact.endpoint is not None:
-            assert isinstance(pending.command, RecordAttempt | EndDelivery)
-            delivery = pending.command.delivery
-            moved = append.moved.get((delivery.partition, delivery.message, delivery.endpoint))
-            before = moved[1] if moved else delivery
+            assert isinstance(pending.command, DeliveryCommand)
+            before = append.latest(pending.command.delivery)
             after = evolve(before, event)
             append.move(before, after)
             return after
@@ -297,6 +304,11 @@ class Recorder:
             case RegisterEndpoint():
                 partition = append.caused[start].fact.partition
                 append.secrets.append((partition, command.id, command.secret, command.sealed_secret))
+            case RotateSecret():
+                fact = append.caused[start].fact
+                assert isinstance(fact.event, SecretRotated)
+                append.secrets.append((fact.partition, command.id, command.secret, command.sealed_secret))
+                append.retired.append((fact.partition, command.id, fact.event.previous, fact.event.previous_until))
             case CreateAdmin():
                 partition = append.caused[start].fact.partition
                 append.secrets.append((partition, command.id, "password", command.sealed_password))
@@ -335,17 +347,17 @@ class Recorder:
         """Decide again on what is true now; an outcome that was recorded already is let go."""
         if config:
             self._world.replace(await self._log.load())
-        outcomes = [each for each in pending if isinstance(each.command, RecordAttempt | EndDelivery)]
-        rows = await self._log.deliveries(key_of(each) for each in outcomes)
+        moved = [each.command for each in pending if isinstance(each.command, DeliveryCommand)]
+        commands = iter(await standing(self._log, moved))
         again = []
         for each in pending:
-            if isinstance(each.command, RecordAttempt | EndDelivery):
-                row = rows.get(key_of(each))
-                if row is None or was_recorded(each.command, row):
+            if isinstance(each.command, DeliveryCommand):
+                command = next(commands)
+                if command is None:
                     log.info("outcome_was_recorded", message=each.command.delivery.message)
                     self._ignore(each)
                     continue
-                each.command = msgspec.structs.replace(each.command, delivery=row)
+                each.command = command
             again.append(each)
         return again
 
@@ -361,8 +373,8 @@ class Recorder:
 
     def _ignore(self, pending: Pending) -> None:
         """Nothing is recorded of this; who asked for it hears so, who told it may look at the delivery again."""
-        assert isinstance(pending.command, RecordAttempt | EndDelivery)
         if pending.answer is None:
+            assert isinstance(pending.command, RecordAttempt | EndDelivery)
             self.on_ignored(pending.command)
         elif not pending.answer.done():
             pending.answer.set_result([])

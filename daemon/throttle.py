@@ -1,5 +1,7 @@
 """A rate limit that says when, and never sleeps: the generic cell rate algorithm (ITU-T I.371). Pure."""
 
+from events.world import World
+
 
 class Throttle:
     """At most `rate` a second, evenly; after a quiet second up to `burst` at once."""
@@ -18,3 +20,26 @@ class Throttle:
     def spend(self, now: float) -> None:
         """One goes now."""
         self._full_at = max(self._full_at, now) + self.interval_s
+
+
+class Throttles:
+    """The rates of applications, each shared by all its endpoints."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._known: dict[str, Throttle] = {}
+
+    def of(self, application_id: str) -> Throttle | None:
+        """The rate of an application as it is set now; None: it has none."""
+        application = self._world.application(application_id)
+        if application is None or application.throttle_rate is None:
+            return None
+        known = self._known.get(application.id)
+        if known is None or known.interval_s != 1 / application.throttle_rate:
+            known = self._known[application.id] = Throttle(application.throttle_rate)
+        return known
+
+    def free_at(self, application_id: str) -> float:
+        """When the application allows one more, in unix seconds."""
+        throttle = self.of(application_id)
+        return throttle.free_at() if throttle else 0.0

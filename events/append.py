@@ -35,9 +35,11 @@ class Append:
         self.payload_bytes = 0
         self.born: list[Delivery] = []
         self.moved: dict[DeliveryKey, tuple[int, Delivery]] = {}  # → the version it had, its state now
+        self.returned: dict[DeliveryKey, tuple[int, Delivery]] = {}  # the same; delivered before, so without a row
         self.entities: dict[str, tuple[int, Entity]] = {}  # id → the version it had (0: new), its state now
         self.responses: list[tuple[int, date, bytes]] = []  # index into `caused`, the last day it is kept, body
         self.secrets: list[tuple[int, str, str, bytes]] = []  # partition, owner, id, sealed
+        self.retired: list[tuple[int, str, str, datetime]] = []  # partition, owner, id, until when it is still good
         self.expunged: list[Body] = []  # are there still, and go
         self.dropped: list[date] = []  # days that are over: all that lies under them goes
 
@@ -57,8 +59,19 @@ class Append:
     def move(self, before: Delivery, after: Delivery) -> None:
         """A delivery goes from one state to another."""
         key = (before.partition, before.message, before.endpoint)
-        was = self.moved[key][0] if key in self.moved else before.version
-        self.moved[key] = (was, after)
+        if key in self.moved:
+            self.moved[key] = (self.moved[key][0], after)
+        elif before.state is not DeliveryState.DELIVERED and key not in self.returned:
+            self.moved[key] = (before.version, after)
+        else:
+            was = self.returned[key][0] if key in self.returned else before.version
+            self.returned[key] = (was, after)
+
+    def latest(self, delivery: Delivery) -> Delivery:
+        """Where a delivery stands by now: this append may have moved it on since it was read."""
+        key = (delivery.partition, delivery.message, delivery.endpoint)
+        moved = self.moved.get(key) or (self.returned.get(key) if self.returned else None)
+        return moved[1] if moved else delivery
 
     def change(self, before: Entity | None, after: Entity) -> None:
         """An entity of the configuration goes from one state to another."""
@@ -73,6 +86,13 @@ class Append:
     def undelivered(self) -> list[tuple[int, Delivery]]:
         """Deliveries whose row stays: the version it had, and the new state."""
         return [pair for pair in self.moved.values() if pair[1].state is not DeliveryState.DELIVERED]
+
+    def back(self) -> list[tuple[int, Delivery]]:
+        """Deliveries that had no row: the version they had when they were delivered, and the new state.
+
+        One that is delivered once more in the same append gets no row either.
+        """
+        return list(self.returned.values())
 
     def days(self) -> set[date]:
         """The days under which its bodies are to lie."""

@@ -153,6 +153,18 @@ class BreakerClosed(Event, frozen=True):
     """A probe was answered well: deliveries go on."""
 
 
+class BreakerReset(Event, frozen=True):
+    """Somebody closed the breaker and had the failures so far forgotten: deliveries go on."""
+
+
+class SecretRotated(Event, frozen=True):
+    """`secret` names the sealed key that signs from now on; `previous` signs along until `previous_until`."""
+
+    secret: str
+    previous: str
+    previous_until: datetime
+
+
 # --- message and delivery ---------------------------------------------------------------------------------------
 
 
@@ -227,6 +239,17 @@ class DeliveryExpired(Event, frozen=True):
     reason: str
 
 
+class DeliveryResent(Event, frozen=True):
+    """Somebody wants it sent, whatever became of it so far: it is due at `next_at`, and its attempts start over.
+
+    A delivery that was delivered has no state any more: what is told of its message here brings it back.
+    """
+
+    next_at: datetime
+    accepted_at: datetime
+    retention_days: int = 90
+
+
 DeliveryEvent = (
     AttemptSucceeded
     | AttemptFailed
@@ -235,6 +258,7 @@ DeliveryEvent = (
     | DeliveryGone
     | DeliveryCancelled
     | DeliveryExpired
+    | DeliveryResent
 )
 
 

@@ -5,7 +5,7 @@ command of the same batch is decided, so two that want the same name meet here a
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -15,12 +15,13 @@ from msgspec.structs import asdict, replace
 from events import ids
 from events.admin import CreateAdmin
 from events.application import Application, CreateApplication, DeleteApplication, UpdateApplication
-from events.breaker import BreakerPolicy, count, decide_breaker
+from events.breaker import Breaker, BreakerPolicy, count, decide_breaker
 from events.catalogue import (
     AdminCreated,
     ApplicationCreated,
     ApplicationDeleted,
     ApplicationUpdated,
+    BreakerReset,
     ContentExpired,
     ContentExpunged,
     EndpointConfig,
@@ -35,6 +36,7 @@ from events.catalogue import (
     MessageAccepted,
     PayloadExpunged,
     ResponseExpunged,
+    SecretRotated,
 )
 from events.content import (
     RETENTION_DAYS,
@@ -45,8 +47,15 @@ from events.content import (
     PurgeCommand,
 )
 from events.delivery import GONE as GONE_STATUS
-from events.delivery import EndDelivery, RecordAttempt, decide_attempt
-from events.endpoint import DeleteEndpoint, Endpoint, RegisterEndpoint, UpdateEndpoint
+from events.delivery import EndDelivery, RecordAttempt, ResendDelivery, decide_attempt, decide_resend
+from events.endpoint import (
+    DeleteEndpoint,
+    Endpoint,
+    RegisterEndpoint,
+    ResetBreaker,
+    RotateSecret,
+    UpdateEndpoint,
+)
 from events.envelope import Fact
 from events.event_type import CreateEventType
 from events.message import AcceptMessage, AcceptTogether
@@ -63,10 +72,13 @@ Command = (
     | RegisterEndpoint
     | UpdateEndpoint
     | DeleteEndpoint
+    | ResetBreaker
+    | RotateSecret
     | AcceptMessage
     | AcceptTogether
     | RecordAttempt
     | EndDelivery
+    | ResendDelivery
     | PurgeCommand
 )
 Facts = list[Fact]
@@ -89,6 +101,8 @@ def decide(world: World, command: Command, rules: Rules, now: datetime, random: 
             return _attempt(world, command, rules, now, random)
         case EndDelivery():
             return _end(command)
+        case ResendDelivery():
+            return _resend(world, command, now)
         case AcceptTogether():
             return _together(world, command, rules)
         case RegisterEndpoint():
@@ -97,6 +111,8 @@ def decide(world: World, command: Command, rules: Rules, now: datetime, random: 
             return _update_endpoint(world, command)
         case DeleteEndpoint():
             return _delete_endpoint(world, command)
+        case ResetBreaker() | RotateSecret():
+            return _mend(world, command, now)
         case CreateApplication():
             return _create_application(world, command)
         case UpdateApplication():
@@ -121,8 +137,10 @@ def _accept(world: World, command: AcceptMessage, rules: Rules) -> Facts | Refus
     chosen = tuple(
         endpoint.id
         for endpoint in world.endpoints_of(application.id)
-        if endpoint.wants(command.event_type, command.channels)
+        if (endpoint.id == command.only if command.only else endpoint.wants(command.event_type, command.channels))
     )
+    if command.only and not chosen:
+        return not_found("Endpoint")
     accepted = MessageAccepted(
         application=application.id,
         event_type=command.event_type,
@@ -190,6 +208,16 @@ def _end(command: EndDelivery) -> Facts:
     if delivery.next_at is None:
         return []
     return [Fact(delivery.partition, delivery.message, delivery.version + 1, command.event, delivery.endpoint)]
+
+
+def _resend(world: World, command: ResendDelivery, now: datetime) -> Facts | Refusal:
+    delivery = command.delivery
+    if world.endpoint(delivery.endpoint) is None:
+        return not_found("Endpoint")
+    event = decide_resend(delivery, now)
+    if event is None:
+        return []
+    return [Fact(delivery.partition, delivery.message, delivery.version + 1, event, delivery.endpoint)]
 
 
 def _delivery_facts(command: RecordAttempt, events: Iterable[Event]) -> Facts:
@@ -275,7 +303,7 @@ def _update_endpoint(world: World, command: UpdateEndpoint) -> Facts | Refusal:
     if after != before:
         events.append(EndpointUpdated(config=after))
     if disabled is True and endpoint.disabled is None:
-        events.append(EndpointDisabled(reason="by request"))
+        events.append(EndpointDisabled(reason=command.reason))
     if disabled is False and endpoint.disabled is not None:
         events.append(EndpointEnabled())
     return _all_on(endpoint, events)
@@ -284,6 +312,17 @@ def _update_endpoint(world: World, command: UpdateEndpoint) -> Facts | Refusal:
 def _delete_endpoint(world: World, command: DeleteEndpoint) -> Facts | Refusal:
     endpoint = world.endpoint(command.id, command.application)
     return not_found("Endpoint") if endpoint is None else [_on(endpoint, EndpointDeleted())]
+
+
+def _mend(world: World, command: ResetBreaker | RotateSecret, now: datetime) -> Facts | Refusal:
+    endpoint = world.endpoint(command.id, command.application)
+    if endpoint is None:
+        return not_found("Endpoint")
+    if isinstance(command, RotateSecret):
+        until = now + timedelta(seconds=command.grace_s)
+        return [_on(endpoint, SecretRotated(command.secret, endpoint.secret, until))]
+    failed = world.rows.pop(endpoint.id, None) is not None
+    return [_on(endpoint, BreakerReset())] if failed or endpoint.breaker != Breaker() else []
 
 
 def _on(entity: Endpoint, event: Event) -> Fact:

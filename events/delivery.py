@@ -4,6 +4,7 @@
     pending ──AttemptSucceeded──▶ delivered
     pending ──DeliveryExhausted──▶ exhausted     pending ──DeliveryGone──▶ gone
     pending ──DeliveryCancelled──▶ cancelled     pending ──DeliveryExpired──▶ expired
+    any ──DeliveryResent──▶ pending
 
 An attempt that was under way when its delivery ended may still succeed: that fact wins.
 """
@@ -26,6 +27,7 @@ from events.catalogue import (
     DeliveryExhausted,
     DeliveryExpired,
     DeliveryGone,
+    DeliveryResent,
     Event,
 )
 from events.content import RETENTION_DAYS, last_day
@@ -66,6 +68,7 @@ MOVES: Final[Mapping[tuple[DeliveryState, type[Event]], DeliveryState]] = {
             DeliveryState.EXPIRED,
         )
     },
+    **{(any_state, DeliveryResent): _P for any_state in DeliveryState},
     (DeliveryState.CANCELLED, AttemptFailed): DeliveryState.CANCELLED,
     (DeliveryState.EXPIRED, AttemptFailed): DeliveryState.EXPIRED,
 }
@@ -109,6 +112,32 @@ class EndDelivery(msgspec.Struct, frozen=True, gc=False):
 
     delivery: Delivery
     event: DeliveryCancelled | DeliveryExpired
+
+
+class ResendDelivery(msgspec.Struct, frozen=True, gc=False):
+    """Send it now, whatever became of it: `delivery` is where it stands, delivered ones too."""
+
+    delivery: Delivery
+
+
+def decide_resend(delivery: Delivery, now: datetime) -> DeliveryResent | None:
+    """None: it is due already, and no attempt was made of it that could be made again."""
+    if delivery.next_at is not None and delivery.next_at <= now and delivery.attempts == 0:
+        return None
+    return DeliveryResent(next_at=now, accepted_at=delivery.accepted_at, retention_days=delivery.retention_days)
+
+
+def returned(partition: int, message: str, endpoint: str, version: int, event: DeliveryResent) -> Delivery:
+    """A delivery whose state was forgotten, because it was delivered, after it is sent again."""
+    return Delivery(
+        partition,
+        message,
+        endpoint,
+        event.accepted_at,
+        event.next_at,
+        version=version,
+        retention_days=event.retention_days,
+    )
 
 
 def decide_attempt(
@@ -216,6 +245,8 @@ def evolve(delivery: Delivery, event: Event) -> Delivery:
             return replace(delivery, version=version, next_at=event.next_at, reason="abandoned")
         case AttemptSucceeded():
             return replace(delivery, version=version, state=state, attempts=event.attempt, next_at=None, reason=None)
+        case DeliveryResent():
+            return replace(delivery, version=version, state=state, attempts=0, next_at=event.next_at, reason=None)
         case DeliveryCancelled() | DeliveryExpired():
             return replace(delivery, version=version, state=state, next_at=None, reason=event.reason)
     return replace(delivery, version=version, state=state, next_at=None)

@@ -10,6 +10,7 @@ from events.breaker import Breaker
 from events.catalogue import (
     BreakerClosed,
     BreakerOpened,
+    BreakerReset,
     EndpointConfig,
     EndpointDeleted,
     EndpointDisabled,
@@ -17,6 +18,7 @@ from events.catalogue import (
     EndpointRegistered,
     EndpointUpdated,
     Event,
+    SecretRotated,
 )
 
 
@@ -78,11 +80,32 @@ class RegisterEndpoint(msgspec.Struct, frozen=True):
 
 
 class UpdateEndpoint(msgspec.Struct, frozen=True):
-    """Ask for other settings: `changes` holds fields of EndpointConfig and `disabled`, those that change."""
+    """Ask for other settings: `changes` holds fields of EndpointConfig and `disabled`, those that change.
+
+    `reason` is why it is disabled, if it is.
+    """
 
     id: str
     application: str
     changes: dict[str, Any]
+    reason: str = "by request"
+
+
+class ResetBreaker(msgspec.Struct, frozen=True):
+    """Ask for the endpoint's failures to be forgotten, and for attempts at once."""
+
+    id: str
+    application: str
+
+
+class RotateSecret(msgspec.Struct, frozen=True):
+    """Ask for another signing key, sealed under the id `secret`. The one before signs along for `grace_s` seconds."""
+
+    id: str
+    application: str
+    secret: str
+    sealed_secret: bytes
+    grace_s: float
 
 
 class DeleteEndpoint(msgspec.Struct, frozen=True):
@@ -132,6 +155,8 @@ def evolve(state: Endpoint | None, event: Event, stream: str, partition: int, at
                 failing_since=event.since,
                 version=version,
             )
-        case BreakerClosed():
+        case SecretRotated():
+            return replace(state, secret=event.secret, updated_at=at, version=version)
+        case BreakerClosed() | BreakerReset():
             return replace(state, breaker_until=None, breaker_opens=0, failing_since=None, version=version)
     raise AssertionError(f"{type(event).__name__} is no event of an endpoint")

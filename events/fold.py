@@ -4,7 +4,8 @@ The tables are written in the same transaction as the events, so a fold of the w
 thing told twice. Whoever wants to know whether the database is whole compares the two.
 
 Memory grows with what is there (the configuration, what is undelivered), not with the length of the log, as long as
-messages are handed over instead of kept.
+messages are handed over instead of kept. What was delivered is forgotten: should it be sent again, it comes back by
+what that event says of it, and that it was accepted and delivered before is not checked here.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,8 +13,8 @@ from typing import Final
 
 from events import codec, delivery
 from events.append import DeliveryKey
-from events.catalogue import Event, MessageAccepted, PartitionTaken
-from events.delivery import MOVES, Delivery, DeliveryState
+from events.catalogue import DeliveryResent, Event, MessageAccepted, PartitionTaken
+from events.delivery import MOVES, Delivery, DeliveryState, returned
 from events.envelope import Recorded
 from events.leaf import RawEvent
 from events.message import Message, born
@@ -31,6 +32,7 @@ _DELIVERED_FROM: Final[Mapping[type[Event], tuple[DeliveryState, ...]]] = {
     for _, event in MOVES
 }
 """Event → the states out of which it delivers: what a delivery comes to then is not kept, so not worked out."""
+_RETURN_VERSION_MIN: Final = 3  # accepted, delivered, sent again
 
 
 class BrokenLog(AssertionError):
@@ -57,7 +59,7 @@ class Fold:
         self.messages: dict[MessageKey, Message] = {}  # none, when they are handed over
         self.deliveries: dict[DeliveryKey, Delivery] = {}  # delivered ones left out: their rows go
         self.accepted = 0
-        self.delivered = 0
+        self.delivered = 0  # and not sent again since
         self.purges = 0
         self._on_message = on_message or self._keep
         self._on_purge = on_purge
@@ -115,6 +117,10 @@ class Fold:
         key = (place.partition, place.stream, endpoint)
         before = self.deliveries.get(key)
         if before is None:
+            if isinstance(event, DeliveryResent) and place.version >= _RETURN_VERSION_MIN and self.delivered:
+                self.deliveries[key] = returned(*key, place.version, event)
+                self.delivered -= 1
+                return
             raise BrokenLog(f"{_at(place, event)}: there is no such delivery, or it is delivered already")
         if place.version != before.version + 1:
             raise _wrong_version(place, event, before.version)

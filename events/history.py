@@ -13,8 +13,8 @@ from events import ids
 from events.catalogue import AdminCreated, ApplicationCreated, EndpointRegistered, EventTypeCreated, MessageAccepted
 from events.envelope import Recorded
 from events.past import Past, Thing
-from events.postgres import from_row
 from events.replay import position_at
+from events.rows import from_row
 from events.when import PARTITION_MAX, SEQ_MAX, Position, When
 
 _EVENTS: Final = (

@@ -76,6 +76,15 @@ class Log(Protocol):
     async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
         """The rows of these deliveries; delivered ones have none."""
 
+    async def stories(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, list[Recorded]]:
+        """The events of these deliveries in order, those of their message before them."""
+
+    async def ended(self, partition: int, endpoint: str, after: str, until: str, limit: int) -> list[Delivery]:
+        """Deliveries of an endpoint that ended undelivered, `after` < message <= `until`, by message."""
+
+    async def waiting(self, partition: int, endpoint: str) -> int:
+        """How many deliveries of an endpoint are pending."""
+
     async def due(self, asked: Iterable[tuple[int, str, int]]) -> dict[str, list[Delivery]]:
         """Per (partition, endpoint, limit): its pending deliveries, soonest first, due or not."""
 

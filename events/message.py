@@ -34,7 +34,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 class AcceptMessage(msgspec.Struct, frozen=True, gc=False):
     """Ask for a message to be sent to every endpoint of the application that wants it.
 
-    `retention_days`: how long its bodies are kept; None: as the application or the daemon is set.
+    `retention_days`: how long its bodies are kept; None: as the application or the daemon is set. `only`: it goes to
+    this endpoint alone, whatever that one wants.
     """
 
     id: str
@@ -45,6 +46,7 @@ class AcceptMessage(msgspec.Struct, frozen=True, gc=False):
     channels: tuple[str, ...] | None = None
     event_id: str | None = None
     retention_days: int | None = None
+    only: str | None = None
 
 
 class AcceptTogether(msgspec.Struct, frozen=True):

@@ -4,29 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import date, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import asyncpg
-import msgspec
 
-from events import bodies, codec
-from events.admin import Admin
+from events import bodies
 from events.append import Append, DeliveryKey
-from events.application import Application
 from events.content import Body
-from events.delivery import Delivery, DeliveryState
-from events.endpoint import Endpoint
+from events.delivery import Delivery
 from events.envelope import Recorded
-from events.event_type import EventType
 from events.log import Blocked, Fenced, Ownership, SealedSecret, Stale, Stored, Unavailable
-from events.message import Message
+from events.rows import TABLES, arguments, delivery_from_row, entity_from_row, from_row
 from events.world import Entity
 
 _APPEND: Final = """
   select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5::log.new_delivery[],
     $6::log.done_delivery[], $7::log.moved_delivery[], $8::log.new_response[], $9::json, $10::log.new_secret[],
-    $11::content.body[], $12::date[])"""
+    $11::content.body[], $12::date[], $13::log.returned_delivery[], $14::log.retired_secret[])"""
 
+STORY_MAX: Final = 100_000  # events of one delivery
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
 _READ: Final = f"select {_EVENTS} from log.event where partition = $1 and seq > $2 order by seq limit $3"  # noqa: S608
 
@@ -39,6 +35,19 @@ _DELIVERIES: Final = """
   cross join lateral (
     select * from state.delivery d
     where d.partition = k.partition and d.message = k.message and d.endpoint = k.endpoint limit 1) s"""
+# Never by the index of the endpoint, which may have had millions of others: a message has few.
+_STORY: Final = f"""
+  select e.*, k.endpoint as asked from unnest($1::smallint[], $2::text[], $3::text[]) k(partition, message, endpoint)
+  cross join lateral (
+    select {_EVENTS} from log.event s
+    where s.partition = k.partition and s.stream = k.message and coalesce(s.endpoint, k.endpoint) = k.endpoint
+    order by s.seq limit {STORY_MAX}) e"""  # noqa: S608
+_ENDED: Final = f"""
+  select {_DELIVERY} from state.delivery
+  where partition = $1 and endpoint = $2 and state <> 'pending' and message > $3 and message <= $4
+  order by message limit $5"""  # noqa: S608
+_WAITING: Final = """
+  select count(*) from state.delivery where partition = $1 and endpoint = $2 and state = 'pending'"""
 _DUE: Final = f"""
   select d.* from unnest($1::smallint[], $2::text[], $3::int[]) e(partition, endpoint, room)
   cross join lateral (
@@ -69,8 +78,6 @@ _RENEW: Final = """
   update log.head set lease_until = now() + $2 * interval '1 second' where owner = $1 returning partition"""
 _RELEASE: Final = "update log.head set owner = null, lease_until = null where owner = $1"
 
-E = TypeVar("E", bound=Entity)
-
 _LOST: Final = (
     OSError,
     TimeoutError,
@@ -83,17 +90,6 @@ _LOST: Final = (
 )
 """After any of these the connection is of no more use."""
 _IN_USE: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
-
-TABLES: Final[Mapping[str, type[Entity]]] = {
-    "application": Application,
-    "endpoint": Endpoint,
-    "event_type": EventType,
-    "admin": Admin,
-}
-"""The config tables, and whose rows they hold."""
-_TABLE_OF: Final = {kind: table for table, kind in TABLES.items()}
-
-_JSON_COLUMNS: Final = frozenset({"metadata", "schemas"})
 
 BY_INDEX: Final = {
     # Tables of work are empty one moment and hold a million rows the next, and statistics tell of neither. A plan
@@ -135,13 +131,13 @@ class PostgresLog:
         """Write it all in one transaction, or nothing. Stale, Fenced, Blocked, Unavailable."""
         rows = arguments(append)
         try:
-            base = await self._append(rows)
+            base = await self._append(append, rows)
         except asyncpg.CheckViolationError:  # no table for this day yet: the clock jumped, or nobody prepared
             await self.prepare_days(append.days())
-            base = await self._append(rows)
+            base = await self._append(append, rows)
         return append.recorded(dict(zip(append.heads(), base, strict=True)))
 
-    async def _append(self, rows: Sequence[Any]) -> list[int]:
+    async def _append(self, append: Append, rows: Sequence[Any]) -> list[int]:
         async with self._write() as connection:
             try:
                 base: list[int] = await connection.fetchval(_APPEND, *rows, timeout=self._timeout_s)
@@ -152,7 +148,7 @@ class PostgresLog:
                     raise Fenced(str(error)) from error
                 if error.sqlstate == "HK002":
                     raise Stale(str(error)) from error
-                if rows[-1] and isinstance(error, _IN_USE):
+                if append.dropped and isinstance(error, _IN_USE):
                     raise Blocked(str(error)) from error
                 raise
             return base
@@ -185,6 +181,27 @@ class PostgresLog:
         """The rows of these deliveries; delivered ones have none."""
         rows = await self._fetch(_DELIVERIES, keys)
         return {(row[0], row[1], row[2]): delivery_from_row(row) for row in rows}
+
+    async def stories(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, list[Recorded]]:
+        """The events of these deliveries in order, those of their message before them."""
+        found: dict[DeliveryKey, list[Recorded]] = {}
+        for row in await self._fetch(_STORY, keys):
+            *columns, endpoint = row
+            recorded = from_row(columns)
+            found.setdefault((recorded.partition, recorded.stream, endpoint), []).append(recorded)
+        return found
+
+    async def ended(self, partition: int, endpoint: str, after: str, until: str, limit: int) -> list[Delivery]:
+        """Deliveries of an endpoint that ended undelivered, `after` < message <= `until`, by message."""
+        async with self._read() as connection:
+            rows = await connection.fetch(_ENDED, partition, endpoint, after, until, limit)
+            return [delivery_from_row(row) for row in rows]
+
+    async def waiting(self, partition: int, endpoint: str) -> int:
+        """How many deliveries of an endpoint are pending."""
+        async with self._read() as connection:
+            count: int = await connection.fetchval(_WAITING, partition, endpoint)
+            return count
 
     async def due(self, asked: Iterable[tuple[int, str, int]]) -> dict[str, list[Delivery]]:
         """Per (partition, endpoint, limit): its pending deliveries, soonest first, due or not."""
@@ -299,119 +316,3 @@ def _unavailable() -> Iterator[None]:
         if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong type: our fault
             raise
         raise Unavailable(str(error) or type(error).__name__) from error
-
-
-def from_row(row: asyncpg.Record) -> Recorded:
-    """A row of log.event, decoded. codec.UnreadableEvent when this release does not know it."""
-    partition, seq, at, stream, endpoint, version, type_, schema, actor, request, body = row
-    event = codec.decode(type_, schema, body)
-    return Recorded(partition, seq, at, stream, endpoint, version, actor, request, event)
-
-
-def delivery_from_row(row: asyncpg.Record) -> Delivery:
-    """A row of state.delivery."""
-    partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason, retention_days = row
-    return Delivery(
-        partition,
-        message,
-        endpoint,
-        accepted_at,
-        next_at,
-        DeliveryState(state),
-        attempts,
-        version,
-        reason,
-        retention_days,
-    )
-
-
-def entity_from_row(kind: type[E], row: asyncpg.Record) -> E:
-    """A row of a config table."""
-    fields = {
-        name: msgspec.json.decode(value) if name in _JSON_COLUMNS and value is not None else value
-        for name, value in row.items()
-    }
-    return msgspec.convert(fields, kind)
-
-
-def arguments(append: Append) -> list[Any]:
-    """The arguments of log.append, in order: rows as tuples, one composite array a kind."""
-    heads = append.heads()
-    slots = {partition: slot for slot, partition in enumerate(heads, 1)}
-    return [
-        append.now,
-        [(partition, events, append.epochs.get(partition)) for partition, events in heads.items()],
-        _event_rows(append, slots),
-        [_message_row(message, payload) for message, payload in append.accepted],
-        [(each.partition, each.message, each.endpoint, each.retention_days) for each in append.born],
-        [(each.partition, each.message, each.endpoint, was) for was, each in append.delivered()],
-        [_moved_row(was, each) for was, each in append.undelivered()],
-        [(index + 1, day, body) for index, day, body in append.responses],
-        _config(append),
-        append.secrets,
-        [(each.day, each.partition, each.message, each.seq) for each in append.expunged],
-        append.dropped,
-    ]
-
-
-def _event_rows(append: Append, slots: Mapping[int, int]) -> list[tuple[Any, ...]]:
-    counts = dict.fromkeys(slots, 0)
-    rows = []
-    for caused in append.caused:
-        fact = caused.fact
-        event = fact.event
-        nth = counts[fact.partition] = counts[fact.partition] + 1
-        rows.append(
-            (
-                slots[fact.partition],
-                nth,
-                fact.stream,
-                fact.endpoint,
-                fact.version,
-                type(event).__name__,
-                codec.version_of(event),
-                caused.actor,
-                caused.request,
-                codec.encode(event),
-            )
-        )
-    return rows
-
-
-def _message_row(message: Message, payload: bytes) -> tuple[Any, ...]:
-    return (
-        message.partition,
-        message.application,
-        message.id,
-        message.event_type,
-        message.channels,
-        message.event_id,
-        message.digest,
-        message.deliveries,
-        payload,
-        message.retention_days,
-    )
-
-
-def _moved_row(was: int, delivery: Delivery) -> tuple[Any, ...]:
-    return (
-        delivery.partition,
-        delivery.message,
-        delivery.endpoint,
-        was,
-        delivery.state,
-        delivery.attempts,
-        delivery.next_at,
-        delivery.version,
-        delivery.reason,
-    )
-
-
-def _config(append: Append) -> str | None:
-    if not append.entities:
-        return None
-    tables: dict[str, list[Any]] = {}
-    for was, entity in append.entities.values():
-        row = {"was": was, **msgspec.to_builtins(entity)}
-        tables.setdefault(_TABLE_OF[type(entity)], []).append(row)
-    return msgspec.json.encode(tables).decode()

@@ -6,8 +6,9 @@ What it states is not read from it but folded from those events, by the same `ev
 
 It cannot lie about what it shows. Versions have no gaps, so no event between two others can be left out, nor one be
 added, moved or taken from another delivery. What a sender *can* do is stop early: show a delivery as it was before
-its last events. Nothing follows a success, so a delivery shown as delivered is proven for good; any other state is
-proven to have been reached, not to be the last one. `Proven.final` says which.
+its last events. A success stays a success whatever follows (only a wish to send it once more can), so a receipt that
+shows one proves for good that it was delivered; any other state is proven to have been reached, not to be the last
+one. `Proven.final` says which. `Proven.state` is what the last event shown led to: after a success it may be another.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ from events.catalogue import (
     AttemptSucceeded,
     BreakerClosed,
     BreakerOpened,
+    BreakerReset,
     DeliveryEvent,
     EndpointDeleted,
     EndpointDisabled,
@@ -32,6 +34,7 @@ from events.catalogue import (
     EndpointRegistered,
     EndpointUpdated,
     MessageAccepted,
+    SecretRotated,
 )
 from events.checkpoint import Checkpoint, VerifierKey
 from events.delivery import Delivery, DeliveryState
@@ -52,6 +55,8 @@ _ENDPOINT_EVENTS: Final = (
     | EndpointDeleted
     | BreakerOpened
     | BreakerClosed
+    | BreakerReset
+    | SecretRotated
 )
 _Attempt = AttemptSucceeded | AttemptFailed
 
@@ -101,7 +106,7 @@ class Proven(msgspec.Struct, frozen=True):
     endpoint: str
     application: str
     state: DeliveryState
-    final: bool  # nothing can have followed, in this log or a longer one
+    final: bool  # a success is shown: it was delivered, whatever follows in this log or a longer one
     reason: str | None  # why it is not delivered
     url: str | None  # of the last attempt; None: none was made
     attempts: tuple[ProvenAttempt, ...]
@@ -116,9 +121,9 @@ class Proven(msgspec.Struct, frozen=True):
     @property
     def holds(self) -> str:
         """For how much of the log the state stands, for people."""
-        if self.final:
-            return "for good: nothing follows a successful delivery"
-        return (
+        if self.state is DeliveryState.DELIVERED:
+            return "for good: it was delivered, whatever follows"
+        return ("delivered before, for good, and sent again; this " if self.final else "") + (
             f"as of event {self.seq} of the {self.size} that the checkpoint covers:"
             " a receipt cannot show that nothing followed"
         )
@@ -279,7 +284,7 @@ def _prove(story: _Story, endpoint: str, covered: Checkpoint) -> Proven:
         endpoint=endpoint,
         application=accepted.application,
         state=state.state,
-        final=state.state is DeliveryState.DELIVERED,
+        final=any(each.outcome == "succeeded" for each in attempts),
         reason=state.reason,
         url=next((each.url for each in reversed(attempts) if each.url is not None), None),
         attempts=tuple(attempts),

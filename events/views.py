@@ -25,7 +25,7 @@ from events.envelope import Recorded
 from events.event_type import EventType
 from events.log import Unavailable
 from events.message import Message
-from events.postgres import entity_from_row, from_row
+from events.rows import entity_from_row, from_row
 
 T = TypeVar("T")
 

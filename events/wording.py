@@ -14,12 +14,14 @@ from events.catalogue import (
     AttemptSucceeded,
     BreakerClosed,
     BreakerOpened,
+    BreakerReset,
     ContentExpired,
     ContentExpunged,
     DeliveryCancelled,
     DeliveryExhausted,
     DeliveryExpired,
     DeliveryGone,
+    DeliveryResent,
     EndpointDeleted,
     EndpointDisabled,
     EndpointEnabled,
@@ -32,6 +34,7 @@ from events.catalogue import (
     PartitionTaken,
     PayloadExpunged,
     ResponseExpunged,
+    SecretRotated,
 )
 from events.outcome import Fault
 
@@ -79,6 +82,8 @@ def _describe(event: Event) -> str:
             return f"delivery cancelled: {event.reason}"
         case DeliveryExpired():
             return f"delivery expired: {event.reason}"
+        case DeliveryResent():
+            return f"delivery sent again, due {moment(event.next_at)}"
     return _describe_config(event)
 
 
@@ -110,6 +115,10 @@ def _describe_config(event: Event) -> str:
             return f"breaker opened until {moment(event.until)} after {after} ({why})"
         case BreakerClosed():
             return "breaker closed"
+        case BreakerReset():
+            return "breaker reset"
+        case SecretRotated():
+            return f"signing key rotated; the one before signs along until {moment(event.previous_until)}"
         case ApplicationCreated():
             return f"application created: {event.name}"
         case ApplicationUpdated():

@@ -19,6 +19,7 @@ from events.catalogue import (
     ApplicationUpdated,
     BreakerClosed,
     BreakerOpened,
+    BreakerReset,
     EndpointDeleted,
     EndpointDisabled,
     EndpointEnabled,
@@ -27,6 +28,7 @@ from events.catalogue import (
     Event,
     EventTypeCreated,
     EventTypeUpdated,
+    SecretRotated,
 )
 from events.endpoint import Endpoint
 from events.envelope import Fact, Recorded, partition_of
@@ -48,6 +50,8 @@ EVOLVE: Final[Mapping[type[Event], Evolve]] = {
             EndpointDeleted,
             BreakerOpened,
             BreakerClosed,
+            BreakerReset,
+            SecretRotated,
         ),
         endpoint.evolve,
     ),

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from daemon.api import log, own, seed, v1
 from daemon.api.auth import AdminIds, Tokens
-from daemon.api.context import BOARD, DESK, LIVE, LOG, TOKENS
+from daemon.api.context import AS_OF, BOARD, DESK, LIVE, LOG, TOKENS
 from daemon.api.guard import fresh_id
 from daemon.api.layer import serve
 from daemon.api.operation import State
@@ -15,6 +15,7 @@ from daemon.api.own import Thresholds, Vitals
 from daemon.api.seed.passwords import PASSWORDS, Passwords
 from daemon.desk import Desk
 from daemon.live.hub import Hub
+from events.as_of_views import AsOfViews
 from events.board_views import BoardViews
 from events.checkpoint import VerifierKey
 from events.log_views import LogViews
@@ -49,6 +50,7 @@ def build(
         LIVE: hub,
         BOARD: BoardViews(reading),
         LOG: LogViews(reading),
+        AS_OF: AsOfViews(reading),
         PASSWORDS: passwords or Passwords(),
     }
     return serve(surfaces, state, body_bytes_max=BODY_BYTES_MAX, new_id=new_id)

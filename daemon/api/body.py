@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from daemon.api.errors import UNREADABLE, Invalid, Issue, invalid
 from daemon.api.fields import spellings
+from daemon.api.models import CamelMaybe
 from daemon.api.raw import holds_raw, is_raw, slices
 
 M = TypeVar("M", bound=BaseModel)
@@ -42,10 +43,11 @@ def body_reader(model: type[M]) -> Callable[[bytes], M]:
 
 def _plain_reader(model: type[M]) -> Callable[[bytes], M]:
     validate = model.__pydantic_validator__.validate_json
+    nothing = b"{}" if issubclass(model, CamelMaybe) else b""
 
     def read(body: bytes) -> M:
         try:
-            return validate(body)  # type: ignore[no-any-return]
+            return validate(body or nothing)  # type: ignore[no-any-return]
         except ValidationError as found:
             raise invalid("body", found) from None
 

@@ -8,11 +8,19 @@ from aiohttp import web
 from daemon.api.auth import Tokens
 from daemon.batch import Answer
 from daemon.desk import Desk
+from daemon.live.hub import Hub
+from events.as_of_views import AsOfViews
+from events.board_views import BoardViews
+from events.log_views import LogViews
 from events.refusal import Refusal
 
 S = TypeVar("S")
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
+LIVE: web.AppKey[Hub] = web.AppKey("live", Hub)
+BOARD: web.AppKey[BoardViews] = web.AppKey("board", BoardViews)
+LOG: web.AppKey[LogViews] = web.AppKey("log", LogViews)
+AS_OF: web.AppKey[AsOfViews] = web.AppKey("as_of", AsOfViews)
 TOKENS: web.AppKey[Tokens] = web.AppKey("tokens", Tokens)
 
 

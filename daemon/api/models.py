@@ -16,6 +16,10 @@ class CamelIn(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False, alias_generator=to_camel)
 
 
+class CamelMaybe(CamelIn):
+    """A body that need not be sent: then it is one without fields."""
+
+
 class CamelOut(BaseModel):
     """An answer of the Svix surface: built with Python's names, written in camelCase."""
 

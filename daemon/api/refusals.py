@@ -16,6 +16,8 @@ from events.views import Unread
 BUSY_RETRY_S = 1
 UNAVAILABLE_RETRY_S = 2
 
+_BAD = frozenset({"missing_payload", "limit_reached"})
+
 Explain = Callable[[object], ApiError | None]
 
 
@@ -60,6 +62,8 @@ def _refusal(value: object) -> object:
 def _known(refusal: Refusal) -> ApiError:
     if refusal.code == "not_found":
         return ApiError(HTTPStatus.NOT_FOUND, refusal.code, refusal.detail)
+    if refusal.code in _BAD:
+        return ApiError(HTTPStatus.BAD_REQUEST, refusal.code, refusal.detail)
     return ApiError(HTTPStatus.CONFLICT, refusal.code, refusal.detail)
 
 

@@ -235,7 +235,7 @@ COLUMNS = {
 }  # fmt: skip
 ENDS = {
     "AttemptSucceeded": "delivered", "DeliveryExhausted": "exhausted", "DeliveryGone": "gone",
-    "DeliveryCancelled": "cancelled", "DeliveryExpired": "expired",
+    "DeliveryCancelled": "cancelled", "DeliveryExpired": "expired", "DeliveryResent": "pending",
 }  # fmt: skip
 
 
@@ -258,7 +258,7 @@ def parse_record(record: bytes) -> dict[str, Any]:
 
 
 def check_receipt(data: bytes, public: bytes) -> dict[str, Any]:
-    """What a receipt proves: message, endpoint, state, (status, url) of each attempt, payload digest and size."""
+    """What a receipt proves; `final`: it was delivered, whatever follows; `attempts`: (status, url) of each."""
     receipt = json.loads(data)
     demand(receipt["version"] == "hookd receipt v1", "another kind of receipt")
     origin = receipt["checkpoint"].partition("\n")[0]
@@ -266,7 +266,7 @@ def check_receipt(data: bytes, public: bytes) -> dict[str, Any]:
     demand(prefix == f"hookd/{hashlib.sha256(public).hexdigest()[:16]}", "a receipt of another log")
     _, size, root = parse_checkpoint(open_note(receipt["checkpoint"], origin, public))
     message, endpoint, last = receipt["message"], receipt["endpoint"], 0
-    accepted, state, version, attempts, urls = None, "pending", 1, [], {}
+    accepted, state, final, version, attempts, urls = None, "pending", False, 1, [], {}
     for each in receipt["events"]:
         record, index = unbase64(each["record"]), each["index"]
         row = parse_record(record)
@@ -289,10 +289,11 @@ def check_receipt(data: bytes, public: bytes) -> dict[str, Any]:
             version += 1
             demand((row["stream"], row["endpoint"]) == (message, endpoint), "an event of another delivery")
             demand(accepted is not None and row["version"] == version, "an event of the delivery is left out")
-            demand(state != "delivered", "nothing follows a success")
-            state = ENDS.get(kind, state)
+            demand(state != "delivered" or kind == "DeliveryResent", "only a resend follows a success")
+            state, final = ENDS.get(kind, state), final or kind == "AttemptSucceeded"
             if kind.startswith("Attempt"):
                 demand("config" not in body or body["config"] in urls, "the URL of an attempt is not shown")
                 attempts.append((body.get("status"), urls.get(body.get("config"))))
     demand(accepted is not None, "the message is missing")
-    return {"message": message, "endpoint": endpoint, "state": state, "attempts": attempts, **accepted}
+    proven = {"state": state, "final": final, "attempts": attempts}
+    return {"message": message, "endpoint": endpoint, **proven, **accepted}

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import msgspec
 import pytest
 
 from daemon.postgres.database import Database
@@ -19,6 +20,7 @@ from events.catalogue import (
     ContentExpunged,
     DeliveryCancelled,
     DeliveryExhausted,
+    DeliveryResent,
     Event,
     MessageAccepted,
     PayloadExpunged,
@@ -182,6 +184,102 @@ async def test_a_delivered_row_goes(log: Log) -> None:
     await stepped(log, await written(log), SUCCEEDED)
     assert await log.deliveries([KEY]) == {}
     assert await log.pending([P]) == []
+
+
+# --- sent again -------------------------------------------------------------------------------------------------
+
+
+RESENT = DeliveryResent(LATER, NOW)
+
+
+async def test_a_delivered_one_gets_its_row_again(log: Log) -> None:
+    delivered = await stepped(log, await written(log, endpoints=(EP, "ep_2")), SUCCEEDED)
+    again = await stepped(log, delivered, RESENT)
+    assert await log.deliveries([KEY]) == {KEY: again}
+    assert (again.state, again.attempts, again.version, again.next_at) == (DeliveryState.PENDING, 0, 3, LATER)
+    assert again.accepted_at == NOW
+    assert sorted(await log.pending([P])) == [(P, EP, LATER), (P, "ep_2", NOW)]
+    await stepped(log, again, SUCCEEDED)
+    assert await log.deliveries([KEY]) == {}
+
+
+async def test_of_two_who_send_it_again_one_is_stale(log: Log) -> None:
+    delivered = await stepped(log, await written(log), SUCCEEDED)
+    again = await stepped(log, delivered, RESENT)
+    with pytest.raises(Stale):
+        await stepped(log, delivered, RESENT)
+    done = await stepped(log, again, SUCCEEDED)
+    with pytest.raises(Stale):
+        await stepped(log, delivered, RESENT)
+    with pytest.raises(Stale):  # it leaves no row either way: only its last event tells
+        await stepped(log, delivered, RESENT, SUCCEEDED)
+    with pytest.raises(Stale):
+        await stepped(log, msgspec.structs.replace(delivered, endpoint="ep_9"), RESENT)
+    assert done.version == 4
+    assert [each.version for each in await log.read(P, 0, 99) if each.endpoint] == [2, 3, 4]
+
+
+async def test_it_may_be_delivered_and_sent_again_in_one_append(log: Log) -> None:
+    delivery = await written(log)
+    again = await stepped(log, delivery, SUCCEEDED, RESENT)
+    assert await log.deliveries([KEY]) == {KEY: again}
+    done = await stepped(log, again, SUCCEEDED, RESENT, SUCCEEDED)
+    assert await log.deliveries([KEY]) == {}
+    cancelled = await stepped(log, done, RESENT, DeliveryCancelled("why not"))
+    assert await log.deliveries([KEY]) == {KEY: cancelled}
+    assert await log.due([(P, EP, 9)]) == {}
+
+
+async def test_a_story_is_that_of_one_delivery(log: Log) -> None:
+    append = accepting(Append(NOW), EP, "ep_2")
+    accepting(append, EP, message="msg_2")
+    await log.append(append)
+    for delivery in append.born:
+        await stepped(log, delivery, FAILED)
+    found = await log.stories([KEY, (P, "msg_2", EP), (P, "msg_9", EP)])
+    assert found.keys() == {KEY, (P, "msg_2", EP)}
+    assert [type(each.event) for each in found[KEY]] == [MessageAccepted, AttemptFailed]
+    assert [(each.stream, each.endpoint) for each in found[KEY]] == [(MSG, None), (MSG, EP)]
+    assert await log.stories([]) == {}
+
+
+async def test_what_ended_undelivered_comes_in_pages(log: Log) -> None:
+    append = Append(NOW)
+    for number in range(6):
+        accepting(append, EP, "ep_2", message=f"msg_{number}")
+    await log.append(append)
+    mine = [row for row in append.born if row.endpoint == EP]
+    assert await log.waiting(P, EP) == 6
+    for row in mine[1:5]:
+        await stepped(log, row, DeliveryCancelled("no"))
+    await stepped(log, mine[5], SUCCEEDED)
+    assert await log.waiting(P, EP) == 1
+    assert await log.waiting(1, EP) == 0
+
+    async def ended(after: str, until: str, limit: int) -> list[str]:
+        return [row.message for row in await log.ended(P, EP, after, until, limit)]
+
+    assert await ended("", "msg_9", 3) == ["msg_1", "msg_2", "msg_3"]
+    assert await ended("msg_3", "msg_9", 3) == ["msg_4"]
+    assert await ended("", "msg_2", 3) == ["msg_1", "msg_2"]
+    assert await log.ended(1, EP, "", "msg_9", 9) == []
+
+
+async def test_a_key_that_is_replaced_is_good_for_a_while(log: Log) -> None:
+    await written(log)
+    append = accepting(Append(NOW), message="msg_2")
+    append.secrets.append((P, EP, "sec_1", b"old"))
+    await log.append(append)
+    append = accepting(Append(LATER), message="msg_3")
+    append.secrets += [(P, EP, "sec_2", b"short-lived"), (P, EP, "sec_3", b"new")]
+    append.retired += [(P, EP, "sec_1", LATER), (P, EP, "sec_2", LATER)]
+    await log.append(append)
+    found = {each.id: each.expires_at for each in await log.secrets([(P, EP)])}
+    assert found == {"sec_1": LATER, "sec_2": LATER, "sec_3": None}
+    append = accepting(Append(LATER), message="msg_4")
+    append.retired.append((P, EP, "sec_9", LATER))
+    with pytest.raises(Stale):
+        await log.append(append)
 
 
 # --- the fence ----------------------------------------------------------------------------------------------------

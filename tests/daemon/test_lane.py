@@ -30,6 +30,8 @@ class LaneAndTable(RuleBasedStateMachine):
         self.snapshot: list[Delivery] | None = None
         self.asked = 0
         self.born = 0
+        self.ended: dict[str, Delivery] = {}
+        self.touched: set[str] = set()  # cancelled or sent again: what is out may be of an older state
 
     @rule()
     def is_born(self) -> None:
@@ -44,6 +46,10 @@ class LaneAndTable(RuleBasedStateMachine):
         kind, row = self.unheard.pop(0)
         if kind == "offer":
             self.lane.offer(row)
+        elif kind == "resent":
+            self.lane.resent(row.message)
+        elif kind == "ended":
+            self.lane.ended(row.message, row.version)
         else:
             self.lane.settle(row.message, row.version, row.next_at)
 
@@ -58,16 +64,34 @@ class LaneAndTable(RuleBasedStateMachine):
     @precondition(lambda self: self.out)
     def its_outcome_is_committed(self, pick, again_s: int | None) -> None:
         gone = self.out.pop(pick.choice(sorted(self.out)))
-        row = self.table[gone.message]
-        assert row.version == gone.version, "sent on an old state"
-        if again_s is None:
-            del self.table[row.message]
+        row = self.table.get(gone.message) or self.ended[gone.message]
+        assert row.version == gone.version or row.message in self.touched, "sent on an old state"
+        if again_s is None or row.message not in self.table:
+            self.table.pop(row.message, None)
+            self.ended[row.message] = delivery(row.message, row.version + 1)
             after = delivery(row.message, row.version + 1)
             self.unheard.append(("settle", a_delivery(message=row.message, version=after.version, next_at=None)))
         else:
             after = delivery(row.message, row.version + 1, self.now + again_s * SECOND)
             self.table[row.message] = after
             self.unheard.append(("settle", after))
+
+    @rule(pick=st.randoms(use_true_random=False))
+    @precondition(lambda self: self.table)
+    def is_cancelled(self, pick) -> None:
+        row = self.table.pop(pick.choice(sorted(self.table)))
+        after = self.ended[row.message] = delivery(row.message, row.version + 1)
+        self.touched.add(row.message)
+        self.unheard.append(("ended", after))
+
+    @rule(pick=st.randoms(use_true_random=False))
+    @precondition(lambda self: self.table or self.ended)
+    def is_sent_again(self, pick) -> None:
+        message = pick.choice(sorted(self.table.keys() | self.ended))
+        row = self.table.get(message) or self.ended.pop(message)
+        after = self.table[message] = delivery(message, row.version + 1, self.now)
+        self.touched.add(message)
+        self.unheard.append(("resent", after))
 
     @rule()
     @precondition(lambda self: self.lane.wants(self.now))

@@ -1,8 +1,10 @@
 """The one door into the log, against a log that can be made to hesitate, fail and forget."""
 
 import asyncio
+from datetime import timedelta
 from random import Random
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -10,17 +12,19 @@ from daemon.recorder import BATCH_ROWS_MAX, QUEUE_BYTES_MAX, STALE_RETRIES_MAX, 
 from events.append import Append
 from events.application import CreateApplication, UpdateApplication
 from events.breaker import BreakerPolicy
-from events.catalogue import AttemptFailed, AttemptSucceeded, DeliveryCancelled
+from events.catalogue import AttemptFailed, AttemptSucceeded, ContentExpired, DeliveryCancelled
+from events.content import ExpireContent
 from events.decide import Rules
-from events.delivery import Delivery, EndDelivery, RecordAttempt
+from events.delivery import Delivery, EndDelivery, RecordAttempt, ResendDelivery, evolve
+from events.endpoint import ResetBreaker
 from events.fold import Fold
-from events.log import Stale, Unavailable
+from events.log import Blocked, Stale, Unavailable
 from events.message import AcceptMessage
 from events.outcome import Fault, Outcome
 from events.refusal import Refusal
 from events.retry import RetryPolicy
 from events.world import World
-from tests.support.builders import APP, EP, MSG, NOW, accepting, creating, registering
+from tests.support.builders import APP, EP, MSG, NOW, a_delivery, accepting, creating, registering
 from tests.support.memory_log import MemoryLog
 from tests.support.virtual_loop import VirtualClock, virtual
 
@@ -293,7 +297,7 @@ async def test_response_bodies_are_kept_by_position() -> None:
     desk = await Desk().open()
     desk.tell(Outcome(Fault.STATUS, 1, 500, b"no", 2))
     await desk.recorder.drained()
-    assert desk.log.tables.responses == {(0, 4): b"no"}
+    assert desk.log.tables.responses == {(NOW.date() + timedelta(days=90), 0, 4): b"no"}
     kinds = {type(each.event) for each in desk.log.events[0][3:]}
     assert kinds <= {AttemptFailed, AttemptSucceeded}
 
@@ -320,3 +324,95 @@ async def test_payloads_that_wait_are_bounded_in_bytes() -> None:
     assert [isinstance(each, Busy) for each in results] == [False, False, True]
     assert len(desk.log.appends) == 2  # one append carries no more than its share either
     assert not isinstance(await desk.ask(accept(9)), Busy)
+
+
+@virtual
+async def test_a_day_that_is_blocked_holds_up_nobody() -> None:
+    desk = await Desk().open()
+    (day,) = await desk.log.days()
+    desk.log.in_use.add(day)
+    expire = ExpireContent(day, {0: (1, 0)})
+    asked = [desk.ask(create(1)), desk.ask(expire), desk.ask(create(2)), desk.ask(accept(3))]
+    made, blocked, also, message = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(blocked, Blocked)
+    assert [type(each[0]).__name__ for each in (made, also, message)] == ["Application", "Application", "Message"]
+    assert desk.check() == ["ApplicationCreated", "ApplicationCreated", "MessageAccepted"]
+    desk.log.in_use.clear()
+    assert await desk.ask(expire) == [ContentExpired(day, 1, 0)]
+    assert desk.heard[-1].purged
+    assert not desk.heard[0].purged
+    assert await desk.log.days() == []
+    desk.check()
+
+
+RESENT = "DeliveryResent"
+
+
+@virtual
+@pytest.mark.parametrize("outcome", [OK, BAD, Outcome(Fault.INTERNAL, 1)])
+async def test_an_outcome_of_before_it_was_sent_again_is_recorded_once(outcome: Outcome) -> None:
+    """The delivery moved on, but not by this attempt: only its events tell."""
+    desk = await Desk().open(retry=RetryPolicy(jitter=0.0))
+    old = desk.delivery
+    assert await desk.ask(ResendDelivery(msgspec.structs.replace(old, attempts=1)))
+    desk.tell(outcome, old)
+    await desk.recorder.drained()
+    desk.tell(outcome, old)  # as if the first had been committed without an answer
+    with capture_logs():
+        await desk.recorder.drained()
+    assert len(desk.check()) == 2
+    assert desk.check()[0] == RESENT
+    assert len(desk.ignored) == 1
+
+
+@virtual
+async def test_sent_again_beside_its_own_success() -> None:
+    desk = await Desk().open()
+    old = desk.delivery
+    await desk.ask(create(1))
+    desk.tell(OK, old)
+    answers = await asyncio.gather(
+        *(desk.ask(ResendDelivery(msgspec.structs.replace(old, attempts=1))) for _ in range(2))
+    )
+    assert [len(each) for each in answers] == [1, 0]
+    assert desk.check()[1:] == ["AttemptSucceeded", RESENT]
+    assert desk.delivery.version == 3
+
+
+@virtual
+async def test_what_was_read_before_it_moved_on_is_decided_again() -> None:
+    desk = await Desk().open()
+    desk.tell(OK)
+    await desk.recorder.drained()
+    delivered = evolve(a_delivery(), AttemptSucceeded(1, 200, 1, 1, 1))
+    assert len(await desk.ask(ResendDelivery(delivered))) == 1
+    assert await desk.ask(ResendDelivery(delivered)) == [], "it is due already"
+    desk.tell(OK)
+    await desk.recorder.drained()
+    assert len(await desk.ask(ResendDelivery(delivered))) == 1, "by its events it was delivered again"
+    assert desk.check() == ["AttemptSucceeded", RESENT, "AttemptSucceeded", RESENT]
+    assert await desk.ask(ResendDelivery(msgspec.structs.replace(delivered, message="msg_9"))) == []
+
+
+@virtual
+async def test_failures_forgotten_are_remembered_if_it_did_not_happen() -> None:
+    desk = await Desk().open(breaker=BreakerPolicy(failures_max=3))
+    desk.tell(BAD)
+    await desk.recorder.drained()
+    row = desk.world.rows[EP]
+    desk.log.moods = [Unavailable("gone")]
+    with capture_logs(), pytest.raises(Unavailable):
+        await desk.ask(ResetBreaker(EP, APP))
+    assert desk.world.rows == {EP: row}
+    await asyncio.sleep(1)
+    await desk.ask(ResetBreaker(EP, APP))
+    assert desk.world.rows == {}
+
+
+@virtual
+async def test_many_are_asked_in_the_name_of_one() -> None:
+    desk = await Desk().open()
+    answers = await desk.recorder.ask_all([create(1, "u"), create(2, "u"), create(3)], "operator:ada", "req_1")
+    assert [isinstance(each, Refusal) for each in answers] == [False, True, False]
+    told = [each for each in desk.log.events[0] if each.actor == "operator:ada"]
+    assert {each.request for each in told} == {"req_1"}

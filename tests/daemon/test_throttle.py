@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.throttle import Throttle
+from daemon.throttle import Throttle, Throttles
+from tests.support.builders import a_world, an_application
 
 
 def spent(rate: int, gaps: list[float], burst: int | None = None) -> list[float]:
@@ -35,3 +36,17 @@ def test_evenly(rate: int) -> None:
 def test_a_burst_after_quiet() -> None:
     moments = spent(100, [0.0] * 12)
     assert [round(moment - moments[0], 3) for moment in moments] == [0.0] * 10 + [0.01, 0.02]
+
+
+def test_the_rate_of_an_application_is_one_for_all_and_follows_its_setting() -> None:
+    world = a_world(an_application(throttle_rate=2))
+    throttles = Throttles(world)
+    shared = throttles.of("app_1")
+    assert shared is throttles.of("app_1")
+    assert throttles.free_at("app_1") == 0.0
+    shared.spend(10.0)
+    assert throttles.free_at("app_1") == 10.5
+    world.put(an_application(throttle_rate=4))
+    assert throttles.of("app_1") is not shared
+    world.put(an_application())
+    assert (throttles.of("app_1"), throttles.of("app_9"), throttles.free_at("app_1")) == (None, None, 0.0)

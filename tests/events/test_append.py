@@ -1,5 +1,6 @@
 from events.append import Append
-from events.catalogue import ApplicationUpdated, AttemptFailed, AttemptSucceeded, DeliveryExhausted
+from events.catalogue import ApplicationUpdated, AttemptFailed, AttemptSucceeded, DeliveryExhausted, DeliveryResent
+from events.delivery import DeliveryState
 from events.outcome import Fault
 from tests.support.builders import APP, EP, NOW, a_delivery, accepting, changing, creating, moving
 
@@ -29,6 +30,17 @@ def test_steps_of_one_delivery_become_one_row() -> None:
     assert append.delivered() == []
     moving(append, a_delivery(endpoint="ep_2"), AttemptSucceeded(1, 200, 1, 1, 1))
     assert [(was, row.endpoint) for was, row in append.delivered()] == [(1, "ep_2")]
+
+
+def test_what_was_delivered_before_has_no_row_to_change() -> None:
+    append = Append(NOW)
+    before = a_delivery(state=DeliveryState.DELIVERED, next_at=None, version=4)
+    after = moving(append, before, DeliveryResent(NOW, NOW))
+    assert append.latest(before) is after
+    assert append.latest(other := a_delivery(endpoint="ep_2")) is other
+    done = moving(append, after, AttemptSucceeded(1, 200, 1, 1, 1))
+    assert append.back() == [(4, done)], "that nothing else happened since is to be seen to all the same"
+    assert (append.delivered(), append.undelivered()) == ([], [])
 
 
 def test_steps_of_one_entity_become_one_row() -> None:

@@ -16,12 +16,14 @@ from events.catalogue import (
     AttemptSucceeded,
     BreakerClosed,
     BreakerOpened,
+    BreakerReset,
     ContentExpired,
     ContentExpunged,
     DeliveryCancelled,
     DeliveryExhausted,
     DeliveryExpired,
     DeliveryGone,
+    DeliveryResent,
     EndpointConfig,
     EndpointDeleted,
     EndpointDisabled,
@@ -35,6 +37,7 @@ from events.catalogue import (
     PartitionTaken,
     PayloadExpunged,
     ResponseExpunged,
+    SecretRotated,
 )
 from events.outcome import Fault
 
@@ -89,6 +92,10 @@ EXPECTED: dict[str, Event] = {
     "AttemptFailed.v1.later": AttemptFailed(
         2, Fault.STATUS, 12, 1767323045, 3, 503, response_bytes=2, response_digest=DIGEST
     ),
+    "DeliveryResent.v1.full": DeliveryResent(AT, AT, 30),
+    "DeliveryResent.v1.minimal": DeliveryResent(AT, AT),
+    "BreakerReset.v1.full": BreakerReset(),
+    "SecretRotated.v1.full": SecretRotated("sec_2x", "sec_1", AT),
     "ContentExpired.v1.full": ContentExpired(date(2026, 1, 2), 2, 3),
     "PayloadExpunged.v1.full": PayloadExpunged("asked by x"),
     "PayloadExpunged.v1.minimal": PayloadExpunged(),

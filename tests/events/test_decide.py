@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from events.admin import CreateAdmin
 from events.application import CreateApplication, DeleteApplication, UpdateApplication
-from events.breaker import BreakerPolicy
+from events.breaker import BreakerPolicy, FailureRow
 from events.catalogue import (
     AdminCreated,
     ApplicationCreated,
@@ -17,9 +17,11 @@ from events.catalogue import (
     AttemptSucceeded,
     BreakerClosed,
     BreakerOpened,
+    BreakerReset,
     DeliveryCancelled,
     DeliveryExhausted,
     DeliveryGone,
+    DeliveryResent,
     EndpointConfig,
     EndpointDeleted,
     EndpointDisabled,
@@ -29,10 +31,11 @@ from events.catalogue import (
     EventTypeCreated,
     EventTypeUpdated,
     MessageAccepted,
+    SecretRotated,
 )
 from events.decide import Rules, decide
-from events.delivery import EndDelivery, RecordAttempt
-from events.endpoint import DeleteEndpoint, RegisterEndpoint, UpdateEndpoint
+from events.delivery import DeliveryState, EndDelivery, RecordAttempt, ResendDelivery
+from events.endpoint import DeleteEndpoint, RegisterEndpoint, ResetBreaker, RotateSecret, UpdateEndpoint
 from events.event_type import CreateEventType
 from events.message import AcceptMessage, AcceptTogether
 from events.outcome import Fault, Outcome
@@ -316,3 +319,48 @@ def test_whatever_is_asked_versions_are_contiguous_and_names_unique(commands) ->
             assert len(uids) == len(set(uids))
         assert all(world.application(each.application) for each in world.endpoints())
         assert P == 0
+
+
+# --- what operators do ------------------------------------------------------------------------------------------
+
+
+def test_a_reason_goes_along_with_disabling() -> None:
+    paused = UpdateEndpoint(EP, APP, {"disabled": True}, "paused by operator:ada")
+    given(*HOUSE).when(paused).then(EndpointDisabled("paused by operator:ada"))
+    given(*HOUSE, (EP, EndpointDisabled("x"))).when(paused).then()
+
+
+def test_a_breaker_is_reset_if_there_is_anything_to_forget() -> None:
+    reset = ResetBreaker(EP, APP)
+    given(*HOUSE).when(reset).then()
+    opened = BreakerOpened(NOW + timedelta(minutes=1), 10, Fault.DNS, NOW)
+    house = given(*HOUSE, (EP, opened))
+    house.world.rows[EP] = FailureRow(3, NOW)
+    house.when(reset).then(BreakerReset())
+    assert EP not in house.world.rows
+    house = given(*HOUSE)
+    house.world.rows[EP] = FailureRow(3, NOW)
+    house.when(reset).then(BreakerReset())
+    given(*HOUSE).when(ResetBreaker("ep_9", APP)).refused("not_found")
+
+
+def test_a_rotated_key_signs_along_for_its_grace() -> None:
+    rotate = RotateSecret(EP, APP, "sec_2", b"sealed", 60.0)
+    given(*HOUSE).when(rotate).then(SecretRotated("sec_2", "sec_1", NOW + timedelta(seconds=60)))
+    given(*HOUSE).when(RotateSecret(EP, "app_9", "sec_2", b"", 0.0)).refused("not_found")
+    world = given(*HOUSE, (EP, SecretRotated("sec_2", "sec_1", NOW))).world
+    assert getattr(world.endpoint(EP), "secret", None) == "sec_2"
+
+
+def test_a_message_for_one_endpoint_goes_there_alone_whatever_that_one_wants() -> None:
+    picky = EndpointRegistered(APP, EndpointConfig("http://e.test/", event_types=("other",)), "sec_2")
+    command = AcceptMessage(MSG, APP, "t", b"{}", "d", only="ep_2")
+    given(*HOUSE, ("ep_2", picky)).when(command).then(MessageAccepted(APP, "t", "d", 2, ("ep_2",)))
+    given(*HOUSE).when(command).refused("not_found")
+
+
+def test_what_is_sent_again_needs_its_endpoint() -> None:
+    ended = a_delivery(state=DeliveryState.EXHAUSTED, next_at=None, attempts=8, version=9)
+    given(*HOUSE).when(ResendDelivery(ended)).then(DeliveryResent(NOW, NOW))
+    given(AN_APPLICATION).when(ResendDelivery(ended)).refused("not_found")
+    given(*HOUSE).when(ResendDelivery(a_delivery())).then()

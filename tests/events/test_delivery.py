@@ -18,8 +18,18 @@ from events.catalogue import (
     DeliveryExhausted,
     DeliveryExpired,
     DeliveryGone,
+    DeliveryResent,
 )
-from events.delivery import MOVES, DeliveryState, IllegalMove, RecordAttempt, decide_attempt, evolve
+from events.delivery import (
+    MOVES,
+    DeliveryState,
+    IllegalMove,
+    RecordAttempt,
+    decide_attempt,
+    decide_resend,
+    evolve,
+    returned,
+)
 from events.outcome import Fault, Outcome
 from events.retry import RetryPolicy
 from tests.support.builders import NOW, a_delivery
@@ -34,8 +44,10 @@ EXAMPLES = {
         DeliveryGone(),
         DeliveryCancelled("deleted"),
         DeliveryExpired("payload gone"),
+        DeliveryResent(NOW, NOW),
     )
 }
+LATER = NOW + timedelta(minutes=1)
 ENDED = set(DeliveryState) - {DeliveryState.PENDING}
 
 
@@ -58,10 +70,23 @@ def test_every_move_is_in_the_table_or_illegal(state: DeliveryState, kind: type)
         assert after.reason == "because", "why it ended is not forgotten"
 
 
-def test_delivered_is_final_and_success_always_wins() -> None:
-    assert not [state for state, _ in MOVES if state is DeliveryState.DELIVERED]
+def test_only_a_resend_follows_a_success_and_success_always_wins() -> None:
+    assert [event for state, event in MOVES if state is DeliveryState.DELIVERED] == [DeliveryResent]
     for state in set(DeliveryState) - {DeliveryState.DELIVERED}:
         assert MOVES[state, AttemptSucceeded] is DeliveryState.DELIVERED
+
+
+@pytest.mark.parametrize("state", DeliveryState)
+def test_sent_again_its_attempts_start_over(state: DeliveryState) -> None:
+    pending = state is DeliveryState.PENDING
+    before = a_delivery(state=state, next_at=LATER if pending else None, attempts=7, version=9, reason="because")
+    event = decide_resend(before, NOW)
+    assert event == DeliveryResent(NOW, before.accepted_at, before.retention_days)
+    after = evolve(before, event)
+    assert after == a_delivery(version=10)
+    assert after == returned(before.partition, before.message, before.endpoint, 10, event)
+    assert decide_resend(after, NOW) is None, "it is due already"
+    assert decide_resend(evolve(after, EXAMPLES[AttemptFailed]), NOW), "an attempt was made since"
 
 
 def test_a_foreign_event_is_illegal() -> None:

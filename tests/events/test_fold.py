@@ -8,6 +8,7 @@ from events.catalogue import (
     DeliveryCancelled,
     DeliveryExhausted,
     DeliveryGone,
+    DeliveryResent,
     EndpointDeleted,
     Event,
     PartitionTaken,
@@ -45,6 +46,36 @@ def test_the_fold_is_what_the_tables_hold() -> None:
     assert list(fold.deliveries.values()) == [delivery for _, delivery in append.undelivered()]
     assert fold.delivered == 1
     assert fold.positions == {0: len(append.caused)}
+
+
+RESENT = DeliveryResent(NOW, NOW, 30)
+
+
+def sent_again(*, messages: list | None = None) -> tuple[Append, Fold]:
+    append = accepting(Append(NOW), EP, retention_days=30)
+    delivered = moving(append, append.born[0], AttemptSucceeded(1, 200, 1, 1, 1))
+    again = moving(append, delivered, RESENT)
+    moving(append, again, AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
+    on_message = None if messages is None else lambda _, message: messages.append(message)
+    return append, Fold(append.recorded({0: 0}), on_message=on_message)
+
+
+@pytest.mark.parametrize("messages", [None, []])
+def test_what_was_delivered_comes_back_when_it_is_sent_again(messages: list | None) -> None:
+    append, fold = sent_again(messages=messages)
+    assert list(fold.deliveries.values()) == [delivery for _, delivery in append.undelivered()]
+    assert fold.delivered == 0
+    (row,) = fold.deliveries.values()
+    assert (row.version, row.attempts, row.accepted_at, row.retention_days) == (4, 1, NOW, 30)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_nothing_comes_back_that_cannot_have_been_delivered(version: int) -> None:
+    append, _ = sent_again()
+    (*_, success, resent, _) = append.recorded({0: 0})
+    again = Recorded(0, 3, NOW, MSG, "ep_9", version, "x", None, resent.event)
+    with pytest.raises(BrokenLog):
+        Fold([append.recorded({0: 0})[0], success, again])
 
 
 def test_ownership_is_no_state() -> None:

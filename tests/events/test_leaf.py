@@ -9,7 +9,7 @@ from events import leaf
 from events.catalogue import AttemptSucceeded, PartitionTaken
 from events.codec import UnreadableEvent, encode
 from events.leaf import RECORD_SQL, MalformedRecord, RawEvent, at_us, parse, record
-from events.postgres import from_row
+from events.rows import from_row
 
 SUCCEEDED = RawEvent(
     3, 7, 820_000_000_000_001, "msg_1", "ep_1", 2, "AttemptSucceeded", 1, "hookd", None,

@@ -7,6 +7,7 @@ from events.append import Append
 from events.catalogue import (
     AttemptFailed,
     AttemptSucceeded,
+    DeliveryResent,
     EndpointConfig,
     EndpointDeleted,
     EndpointUpdated,
@@ -62,6 +63,18 @@ def test_a_delivery_is_there_from_the_acceptance_of_its_message_on_and_stays_whe
     states = [(at(DELIVERY, seq).state or {}).get("state") for seq in range(7)]
     assert states == [None, None, None, "pending", "pending", "pending", "delivered"]
     assert at(DELIVERY, 6).kind == "delivery"
+
+
+def test_what_is_sent_again_is_pending_again() -> None:
+    resent = Recorded(P, 8, NOW, MSG, EP, 4, "operator:ada", None, DeliveryResent(NOW, NOW))
+    told = difference(DELIVERY, [*of(DELIVERY), resent], 6)
+    assert {change.field: (change.before, change.after) for change in told.changes} == {
+        "state": ("delivered", "pending"),
+        "attempts": (2, 0),
+        "next_at": (None, "2026-01-01T12:00:00Z"),
+        "version": (3, 4),
+    }
+    assert told.events == [resent]
 
 
 def test_a_message_holds_its_deliveries() -> None:

@@ -12,11 +12,14 @@ from events import leaf, receipt
 from events.catalogue import (
     AttemptSucceeded,
     BreakerClosed,
+    BreakerReset,
     DeliveryCancelled,
     DeliveryExhausted,
     DeliveryGone,
+    DeliveryResent,
     PayloadExpunged,
     ResponseExpunged,
+    SecretRotated,
 )
 from events.checkpoint import VerifierKey, log_id, origin_of
 from events.delivery import DeliveryState
@@ -139,6 +142,27 @@ def test_what_was_not_delivered(end, state: DeliveryState) -> None:
     proven = log.check(log.receipt())
     assert (proven.state, proven.final) == (state, False)
     assert verifier.check_receipt(log.receipt(), KEY.public)["state"] == state
+
+
+def test_a_success_proves_delivery_for_good_whatever_follows() -> None:
+    log = story().add(MSG, DeliveryResent(NOW, NOW), EP)
+    proven = log.check(log.receipt())
+    assert (proven.state, proven.final, len(proven.attempts)) == (DeliveryState.PENDING, True, 4)
+    assert proven.holds.startswith("delivered before, for good, and sent again; this as of event 14 of the 14")
+    other = verifier.check_receipt(log.receipt(), KEY.public)
+    assert (other["state"], other["final"]) == ("pending", True)
+    log.add(MSG, DeliveryCancelled("no"), EP)
+    assert (log.check(log.receipt()).state, log.check(log.receipt()).final) == (DeliveryState.CANCELLED, True)
+    log = story().add(MSG, DeliveryCancelled("no"), EP)
+    with pytest.raises(BadReceipt, match="cannot follow delivered"):
+        log.receipt()
+
+
+def test_a_rotated_key_and_a_reset_breaker_say_nothing_of_the_url() -> None:
+    log = SmallLog().registered().accepted().add(EP, SecretRotated("sec_2", "sec_1", NOW)).add(EP, BreakerReset())
+    log.failed(1, 3)
+    assert log.check(log.receipt()).url == "https://a.test/"
+    assert verifier.check_receipt(log.receipt(), KEY.public)["attempts"] == [(500, "https://a.test/")]
 
 
 def test_one_who_stops_early_proves_less() -> None:

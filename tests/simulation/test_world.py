@@ -5,6 +5,7 @@ endpoints' own count of what they got.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from itertools import pairwise, zip_longest
@@ -19,6 +20,8 @@ from events.catalogue import (
     AttemptSucceeded,
     BreakerClosed,
     BreakerOpened,
+    BreakerReset,
+    DeliveryResent,
     EndpointDeleted,
     EndpointDisabled,
     EndpointEnabled,
@@ -102,6 +105,7 @@ class World:
         self.house = Simulated(seed, self.limits, None if self.calm else 0.0)
         self.endpoints: list[Endpoint] = []
         self.accepted: set[str] = set()
+        self.acts = 0
 
     async def live(self) -> None:
         house = self.house
@@ -115,8 +119,10 @@ class World:
         async with asyncio.TaskGroup() as group:
             clients = [group.create_task(self._client()) for _ in range(CLIENTS)]
             torment = group.create_task(self._torment())
+            operator = group.create_task(self._operate())
             await asyncio.wait(clients)
             torment.cancel()
+            operator.cancel()
         await self._recover()
 
     async def _add(self, application: str, script: Script, **settings) -> None:
@@ -148,6 +154,12 @@ class World:
             await asyncio.sleep(self.random.random() * 15)
             await self.random.choice([self._crash, self._crash, self._disable, self._enable, self._delete])()
 
+    async def _operate(self) -> None:
+        acts = [self._resend, self._resend, self._recover_failed, self._rotate, self._reset, self._cancel]
+        while True:
+            await asyncio.sleep(self.random.random() * 5)
+            await self.random.choice(acts)()
+
     async def _crash(self) -> None:
         await self.house.crash()
         await asyncio.sleep(self.random.random() * 10)
@@ -174,6 +186,40 @@ class World:
         endpoint = self.random.choice(self.endpoints)
         if len(self.endpoints) > len(SCRIPTS) and self.house.world.endpoint(endpoint.id) is not None:
             await self._try(lambda: self.house.ask(DeleteEndpoint(endpoint.id, endpoint.application)))
+
+    async def _resend(self) -> None:
+        """Some of the newest and some of any, twice at once."""
+        known = list(self.house.log.tables.messages.values())
+        some = [self.random.choice(pick) for pick in (known[-9:], known, known) if pick]
+        for message in some:
+            for endpoint in list(self.house.world.endpoints_of(message.application)):
+                first = next(each for each in self.house.log.events[endpoint.partition] if each.stream == message.id)
+                if endpoint.id in getattr(first.event, "endpoints", ()):
+                    again = [self._act(lambda e=endpoint, m=message.id: self.house.resend(m, e)) for _ in range(2)]
+                    await asyncio.gather(*again)
+
+    async def _recover_failed(self) -> None:
+        await self._act_on(lambda endpoint: self.house.recover(endpoint, endpoint.created_at))
+
+    async def _rotate(self) -> None:
+        await self._act_on(self.house.rotate)
+
+    async def _reset(self) -> None:
+        await self._act_on(self.house.reset)
+
+    async def _cancel(self) -> None:
+        await self._act_on(self.house.cancel_pending)
+
+    async def _act_on(self, act: Callable[[Endpoint], Coroutine]) -> None:
+        endpoint = self.house.world.endpoint(self.random.choice(self.endpoints).id)
+        if endpoint is not None:
+            await self._act(lambda: act(endpoint))
+
+    async def _act(self, work: Callable[[], Coroutine]) -> None:
+        try:
+            self.acts += bool(await work())
+        except (Unavailable, Busy):
+            await asyncio.sleep(1.0)
 
     async def _recover(self) -> None:
         """All is well again: now every delivery must come to its end."""
@@ -250,11 +296,12 @@ def what_is_delivered_was_received(world: World) -> None:
 def no_delivery_has_more_attempts_than_allowed(world: World) -> None:
     spent = [each.event.attempt for each in world.recorded() if isinstance(each.event, AttemptFailed)]
     assert max(spent, default=0) <= world.policy.attempts()
-    outcomes = [
-        (each.stream, each.endpoint, each.event.attempt)
-        for each in world.recorded()
-        if isinstance(each.event, AttemptFailed | AttemptSucceeded)
-    ]
+    outcomes, rounds = [], Counter[tuple[str, str | None]]()
+    for each in world.recorded():
+        key = each.stream, each.endpoint
+        rounds[key] += isinstance(each.event, DeliveryResent)  # which begins to count anew
+        if isinstance(each.event, AttemptFailed | AttemptSucceeded):
+            outcomes.append((*key, rounds[key], each.event.attempt))
     assert len(outcomes) == len(set(outcomes)), "an attempt is recorded twice"
     assert len(outcomes) <= len(world.house.endpoints.attempts)
 
@@ -287,7 +334,7 @@ def assert_rate(hosts: list[str], world: World) -> None:
 
 
 def an_open_breaker_spends_one_probe(world: World) -> None:
-    moves = BreakerOpened | BreakerClosed | EndpointEnabled | EndpointDisabled | EndpointDeleted
+    moves = BreakerOpened | BreakerClosed | BreakerReset | EndpointEnabled | EndpointDisabled | EndpointDeleted
     for endpoint in world.endpoints:
         history = [each for each in world.of_endpoint(endpoint) if isinstance(each.event, moves)]
         for here, then in zip_longest(history, history[1:]):

@@ -16,8 +16,8 @@ from events.append import Append
 from events.application import CreateApplication, DeleteApplication, UpdateApplication
 from events.catalogue import DeliveryCancelled, EndpointConfig, MessageAccepted
 from events.decide import Command, decide
-from events.delivery import Delivery, EndDelivery, RecordAttempt, evolve
-from events.endpoint import DeleteEndpoint, RegisterEndpoint, UpdateEndpoint
+from events.delivery import Delivery, EndDelivery, RecordAttempt, ResendDelivery, evolve
+from events.endpoint import DeleteEndpoint, RegisterEndpoint, ResetBreaker, RotateSecret, UpdateEndpoint
 from events.envelope import Fact, Recorded
 from events.event_type import CreateEventType
 from events.message import AcceptMessage, born
@@ -41,6 +41,7 @@ _OUTCOMES = (
     Outcome(Fault.INTERNAL, 5),
 )
 
+AGAIN = "again"
 _app, _endpoint, _message = st.sampled_from(_APPS), st.sampled_from(_ENDPOINTS), st.sampled_from(_MESSAGES)
 _attempt = st.tuples(_message, _endpoint, st.sampled_from(_OUTCOMES))
 _COMMANDS = st.one_of(
@@ -63,8 +64,12 @@ _COMMANDS = st.one_of(
     st.builds(AcceptMessage, _message, _app, st.just("t"), st.just(b"{}"), st.just("d")),
     _attempt,
     st.tuples(_message, _endpoint, st.none()),
+    st.tuples(_message, _endpoint, st.just(AGAIN)),
+    st.builds(ResetBreaker, _endpoint, _app),
+    st.builds(RotateSecret, _endpoint, _app, st.sampled_from(("sec_2", "sec_3")), st.just(b""), st.just(60.0)),
 )
-Step = tuple[Command | tuple[str, str, Outcome | None], int]
+Asked = Command | tuple[str, str, Outcome | str | None]
+Step = tuple[Asked, int]
 
 
 class Historian:
@@ -80,7 +85,7 @@ class Historian:
         self._random = Random(1)
         self._heads = dict.fromkeys(range(PARTITIONS), 0)
 
-    def step(self, asked: Command | tuple[str, str, Outcome | None], later: int) -> None:
+    def step(self, asked: Asked, later: int) -> None:
         """Decide one command, `later` microseconds after the one before."""
         command = self._spelt(asked)
         if command is None or (
@@ -100,13 +105,15 @@ class Historian:
             self._heads[partition] += count
         self.appends.append(append)
 
-    def _spelt(self, asked: Command | tuple[str, str, Outcome | None]) -> Command | None:
+    def _spelt(self, asked: Asked) -> Command | None:
         if not isinstance(asked, tuple):
             return asked
         message, endpoint, outcome = asked
         delivery = self.deliveries.get((message, endpoint))
         if delivery is None:
             return None
+        if isinstance(outcome, str):
+            return ResendDelivery(delivery)
         if outcome is not None:
             known = self.world.endpoint(endpoint)
             return RecordAttempt(delivery, outcome, 1, known.version if known else 1)

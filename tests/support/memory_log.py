@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from events import codec
 from events.admin import Admin
 from events.append import Append, DeliveryKey
@@ -20,6 +22,7 @@ from events.envelope import Recorded
 from events.event_type import EventType
 from events.log import Blocked, Fenced, Ownership, SealedSecret, Stale, Stored
 from events.message import Message
+from events.past import Past, Thing
 from events.world import Entity
 
 
@@ -64,12 +67,17 @@ class MemoryLog:
         secrets = {(partition, owner, id_): sealed for partition, owner, id_, sealed in append.secrets}
         if secrets.keys() & self.tables.secrets.keys() or len(secrets) < len(append.secrets):
             raise Stale("secret")
+        if {each[:3] for each in append.retired} - secrets.keys() - self.tables.secrets.keys():
+            raise Stale("a secret is gone")
         self._check_bodies(append)
         await self.prepare_days(append.days())
         recorded = append.recorded(base)
         self._write(append, recorded, entities)
         for (partition, owner, id_), sealed in secrets.items():
             self.tables.secrets[partition, owner, id_] = SealedSecret(owner, id_, sealed, append.now, None)
+        for partition, owner, id_, until in append.retired:
+            known = self.tables.secrets[partition, owner, id_]
+            self.tables.secrets[partition, owner, id_] = msgspec.structs.replace(known, expires_at=until)
         return recorded
 
     def _base(self, append: Append) -> dict[int, int]:
@@ -101,6 +109,20 @@ class MemoryLog:
             row = rows.get(_key(delivery)) or fresh.get(_key(delivery))
             if row is None or row.version != was:
                 raise Stale("a delivery has moved on")
+        for was, delivery in append.back():
+            last = self._last(_key(delivery))
+            if _key(delivery) in rows or last is None or last.version != was:
+                raise Stale("a delivery has moved on")
+
+    def _last(self, key: DeliveryKey) -> Delivery | None:
+        """Where a delivery stands by its events, delivered ones too."""
+        return Past(Thing(*key), self._story(key)).deliveries.get(key[2])
+
+    def _story(self, key: DeliveryKey) -> list[Recorded]:
+        partition, message, endpoint = key
+        return [
+            each for each in self.events[partition] if each.stream == message and each.endpoint in (None, endpoint)
+        ]
 
     def _check_bodies(self, append: Append) -> None:
         if any(not self._is_kept(body) for body in append.expunged):
@@ -137,6 +159,8 @@ class MemoryLog:
             tables.payloads[message.last_day, message.partition, message.id] = payload
         tables.deliveries |= {_key(delivery): delivery for delivery in append.born}
         tables.deliveries |= {_key(delivery): delivery for _, delivery in append.undelivered()}
+        back = [delivery for _, delivery in append.back() if delivery.state is not DeliveryState.DELIVERED]
+        tables.deliveries |= {_key(delivery): delivery for delivery in back}
         for _, delivery in append.delivered():
             del tables.deliveries[_key(delivery)]
         tables.entities = entities
@@ -171,6 +195,22 @@ class MemoryLog:
     async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
         rows = self.tables.deliveries
         return {key: rows[key] for key in keys if key in rows}
+
+    async def stories(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, list[Recorded]]:
+        return {key: story for key in keys if (story := self._story(key))}
+
+    async def ended(self, partition: int, endpoint: str, after: str, until: str, limit: int) -> list[Delivery]:
+        rows = [
+            row
+            for row in self.tables.deliveries.values()
+            if (row.partition, row.endpoint) == (partition, endpoint)
+            and row.state is not DeliveryState.PENDING
+            and after < row.message <= until
+        ]
+        return sorted(rows, key=lambda row: row.message)[:limit]
+
+    async def waiting(self, partition: int, endpoint: str) -> int:
+        return sum((row.partition, row.endpoint) == (partition, endpoint) for row in self._pending())
 
     async def due(self, asked: Iterable[tuple[int, str, int]]) -> dict[str, list[Delivery]]:
         found = {}

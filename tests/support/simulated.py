@@ -14,7 +14,9 @@ from random import Random
 from typing import Any
 
 from daemon import signing
+from daemon.acting import Acts
 from daemon.dispatcher import Dispatcher
+from daemon.expunging import Asker
 from daemon.feeder import Feeder
 from daemon.ownership import Owner
 from daemon.payloads import Payloads
@@ -27,7 +29,7 @@ from events.application import CreateApplication
 from events.catalogue import EndpointConfig
 from events.decide import Rules
 from events.delivery import Delivery
-from events.endpoint import Endpoint, RegisterEndpoint
+from events.endpoint import Endpoint, RegisterEndpoint, ResetBreaker
 from events.fold import Fold
 from events.log import Unavailable
 from events.message import AcceptMessage
@@ -38,6 +40,7 @@ from tests.support.memory_log import MemoryLog
 from tests.support.virtual_loop import VirtualClock
 
 UPKEEP_S = 30.0
+OPERATOR = Asker("operator:ada")
 Answer = tuple[Outcome, float]
 """How an attempt ends, and after how many seconds."""
 Script = Callable[["Attempt", Random], Answer]
@@ -167,6 +170,15 @@ class FlakyLog(MemoryLog):
     async def secrets(self, owners: Any) -> Any:
         return await self._read(super().secrets(list(owners)))
 
+    async def stories(self, keys: Any) -> Any:
+        return await self._read(super().stories(list(keys)))
+
+    async def ended(self, *arguments: Any) -> Any:
+        return await self._read(super().ended(*arguments))
+
+    async def kept(self, asked: Any) -> Any:
+        return await self._read(super().kept(list(asked)))
+
     async def deliveries(self, keys: Any) -> Any:
         return await self._read(super().deliveries(list(keys)))
 
@@ -236,6 +248,7 @@ class Simulated:
             self.world, self.recorder, self.endpoints, payloads, clock,
             batch_size=limits.batch_size, in_flight_max=limits.in_flight_max, timeout_s=limits.timeout_s,
         )  # fmt: skip
+        self.acts = Acts(self.log, self.recorder, self.sealer, clock)
         self.feeder = Feeder(self.log, self.dispatcher, self.recorder, payloads, self.sealer, clock)
         self.starts += 1
         self.owner = Owner(self.log, self.recorder, clock, f"process {self.starts}", limits.partitions)
@@ -299,6 +312,34 @@ class Simulated:
         digest = hashlib.sha256(payload).hexdigest()
         await self.ask(AcceptMessage(message := self.mint("msg"), application, "thing.happened", payload, digest))
         return message
+
+    # --- those who run it
+
+    async def resend(self, message: str, endpoint: Endpoint) -> int:
+        """Answers how many it touched."""
+        known = self.log.tables.messages[endpoint.partition, endpoint.application, message]
+        return self._done(await self.acts.resend(known, endpoint, OPERATOR))
+
+    async def recover(self, endpoint: Endpoint, since: datetime) -> int:
+        return self._done(await self.acts.recover(endpoint, since, None, OPERATOR))
+
+    async def cancel_pending(self, endpoint: Endpoint) -> int:
+        return self._done(await self.acts.cancel_pending(endpoint, "by an operator", OPERATOR))
+
+    async def rotate(self, endpoint: Endpoint, grace_s: float = 60.0) -> int:
+        key = signing.generate(self.random.randbytes(24))
+        return self._done(await self.acts.rotate(endpoint, key, self.mint("sec"), grace_s, OPERATOR))
+
+    async def reset(self, endpoint: Endpoint) -> int:
+        return self._done(await self.recorder.ask(ResetBreaker(endpoint.id, endpoint.application), "operator:ada"))
+
+    @staticmethod
+    def _done(done: Any) -> int:
+        """The endpoint may be deleted in the same moment: then nothing is touched."""
+        if isinstance(done, Refusal):
+            assert done.code == "not_found"
+            return 0
+        return len(done) if isinstance(done, list) else int(done.touched)
 
     # --- looking at it
 

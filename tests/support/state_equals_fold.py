@@ -10,7 +10,7 @@ from events import replay
 from events.fold import Fold
 from events.leaf import parse
 from events.message import Message
-from events.postgres import TABLES, delivery_from_row, entity_from_row
+from events.rows import TABLES, delivery_from_row, entity_from_row
 
 _SHOWN_MAX = 5
 

@@ -36,7 +36,7 @@ class Operator:
 
 @pytest.fixture
 async def operator(home: Path) -> AsyncIterator[Operator]:
-    async with Hookd(home, STOP_GRACE_S="0.2", RETRY_DELAYS_S="[]") as hookd:
+    async with Hookd(home, STOP_GRACE_S="0.2", RETRY_ATTEMPTS_MAX="1") as hookd:
         yield Operator(hookd)
         await assert_state_equals_fold(hookd.dsn)
 
@@ -68,7 +68,7 @@ async def test_what_was_delivered_arrives_again_under_its_id(operator: Operator)
         await receiver.until(lambda: len(receiver.requests) == 2)
         first, second = receiver.requests
         assert first.headers["webhook-id"] == second.headers["webhook-id"] == message
-        assert first.body == second.body == b'{"n":1}'
+        assert first.body == second.body == b'{"n": 1}'
         while await state_of(operator, message, endpoint) != "delivered":
             pass
         trail = (await operator.get(f"/deliveries/{message}/{endpoint}"))["trail"]
@@ -107,7 +107,7 @@ async def test_both_keys_verify_while_the_grace_lasts(operator: Operator) -> Non
 
 
 async def test_an_outage_is_recovered(operator: Operator) -> None:
-    async with Receiver(*[reply(b"no", status=503)] * 9, reply()) as receiver:
+    async with Receiver(*[reply(503)] * 9, reply()) as receiver:
         application, endpoint = await operator.hookd.create_endpoint(receiver.url)
         since = datetime.now(UTC).isoformat()
         messages = [await send(operator.hookd, application, {"n": number}) for number in range(9)]
@@ -124,7 +124,7 @@ async def test_an_outage_is_recovered(operator: Operator) -> None:
 
 
 async def test_a_reset_breaker_sends_at_once(operator: Operator) -> None:
-    async with Receiver(*[reply(b"no", status=500)] * 10, reply()) as receiver:
+    async with Receiver(*[reply(500)] * 10, reply()) as receiver:
         application, endpoint = await operator.hookd.create_endpoint(receiver.url)
         for number in range(10):
             await send(operator.hookd, application, {"n": number})

@@ -5,13 +5,44 @@ from daemon.api.dialect import SvixDialect
 from daemon.api.layer import Surface
 from daemon.api.own import Vitals
 from daemon.api.refusals import explain_v1
-from daemon.api.v1 import applications, attempts, endpoints, event_types, health, messages
+from daemon.api.v1 import (
+    acts,
+    applications,
+    as_of,
+    attempts,
+    audit,
+    deliveries,
+    endpoints,
+    event_types,
+    expunge,
+    health,
+    live,
+    log_pages,
+    mending,
+    messages,
+    targets,
+)
 
 
 def surface(tokens: Tokens, vitals: Vitals) -> Surface:
     """Declare the routes, in the order of the document."""
     made = Surface("/api/v1", SvixDialect(), title="hookd", version="1", refused=explain_v1, slashes=True)
-    for part in (messages, attempts, endpoints, applications, event_types):
+    for part in (
+        messages,
+        attempts,
+        endpoints,
+        applications,
+        event_types,
+        audit,
+        as_of,
+        expunge,
+        live,
+        targets,
+        deliveries,
+        log_pages,
+        mending,
+        acts,
+    ):
         part.declare(made, tokens)
     health.declare(made, vitals)
     return made

@@ -13,7 +13,7 @@ from daemon.api.models import CamelIn, CamelOut, absent
 from daemon.api.operation import Call
 from daemon.api.reply import Reply
 from daemon.api.v1.callers import Tenant, application_of, known_application
-from daemon.api.v1.fields import ApplicationUid, Metadata, Name, Rate, omitted
+from daemon.api.v1.fields import ApplicationUid, Metadata, Name, Rate, RetentionDays, omitted
 from daemon.api.v1.listing import is_descending, page_of, slice_by_id
 from events import ids
 from events.application import Application, CreateApplication, DeleteApplication, UpdateApplication
@@ -29,6 +29,7 @@ class ApplicationIn(CamelIn):
     uid: ApplicationUid | None = None
     throttle_rate: Rate | None = Field(default=None, validation_alias=RATE_NAMES)
     metadata: Metadata = Field(default_factory=dict)
+    retention_days: RetentionDays | None = None
 
 
 class ApplicationPatch(CamelIn):
@@ -38,6 +39,7 @@ class ApplicationPatch(CamelIn):
     uid: ApplicationUid | None = None
     throttle_rate: Rate | None = Field(default=None, validation_alias=RATE_NAMES)
     metadata: Metadata = Field(default_factory=omitted)
+    retention_days: RetentionDays | None = None
 
 
 class ApplicationOut(CamelOut):
@@ -49,6 +51,7 @@ class ApplicationOut(CamelOut):
     throttle_rate: int | None
     rate_limit: int | None = Field(default=None, exclude_if=absent)
     metadata: dict[str, str]
+    retention_days: int | None = Field(default=None, exclude_if=absent)
     created_at: datetime
     updated_at: datetime
 
@@ -147,6 +150,7 @@ async def create(call: Call[Tenant], body: ApplicationIn, *, get_if_exists: bool
         uid=body.uid,
         throttle_rate=body.throttle_rate,
         metadata=body.metadata,
+        retention_days=body.retention_days,
         get_if_exists=get_if_exists,
     )
     return first(Application, agreed(await desk.ask(command, call.principal.actor, call.request_id)))
@@ -167,6 +171,7 @@ def write(application: Application) -> ApplicationOut:
         throttle_rate=application.throttle_rate,
         rate_limit=application.throttle_rate,
         metadata=application.metadata,
+        retention_days=application.retention_days,
         created_at=application.created_at,
         updated_at=application.updated_at,
     )

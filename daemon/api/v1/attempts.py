@@ -3,7 +3,7 @@
 import codecs
 from base64 import b64encode
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum
 from typing import Final
 
@@ -18,11 +18,14 @@ from daemon.api.v1.listing import TimedQuery, bad_iterator, oldest_first, page_o
 from daemon.api.v1.messages import message_of
 from events import ids
 from events.catalogue import AttemptAbandoned, AttemptFailed, AttemptSucceeded, Event
+from events.message import Message
 from events.views import Attempt, Attempts, Narrowed, Slice
 
 TAG: Final = "Message Attempt"
 RESPONSE_BYTES_MAX: Final = 20_000
 WITHHELD: Final = "{}"
+EXPUNGED: Final = "EXPUNGED"
+EXPIRED: Final = "EXPIRED"
 
 
 class Status(IntEnum):
@@ -69,7 +72,10 @@ class MessageAttemptQuery(AttemptQuery):
 
 
 class AttemptOut(CamelOut):
-    """An attempt. `response` is the body, or the error text when no answer came."""
+    """An attempt. `response` is the body, or the error text when no answer came.
+
+    A body that was removed reads EXPUNGED, one whose time was up EXPIRED.
+    """
 
     id: str
     msg_id: str
@@ -122,6 +128,11 @@ async def list_attempts_by_message(
 async def get_attempt(call: Call[Tenant], app_id: str, msg_id: str, attempt_id: str) -> AttemptOut:
     """Get an attempt."""
     message = await message_of(call, application_of(call, app_id), msg_id)
+    return write(await attempt_of(call, message, attempt_id), call.state(DESK).clock.now().date())
+
+
+async def attempt_of(call: Call[Tenant], message: Message, attempt_id: str) -> Attempt:
+    """The attempt of that id to deliver a message. Raises Refused (404)."""
     try:
         partition, seq = ids.attempt_position(attempt_id)
     except ValueError:
@@ -131,7 +142,7 @@ async def get_attempt(call: Call[Tenant], app_id: str, msg_id: str, attempt_id: 
         found = await call.state(DESK).views.attempt(partition, message.id, seq)
     if found is None:
         raise Refused(NOT_FOUND)
-    return write(found)
+    return found
 
 
 async def _list(call: Call[Tenant], wanted: Attempts, query: AttemptQuery) -> Page[AttemptOut]:
@@ -151,7 +162,7 @@ async def _list(call: Call[Tenant], wanted: Attempts, query: AttemptQuery) -> Pa
         found = await views.attempts(asked, page, with_responses=query.with_content)
     except ValueError as error:
         raise bad_iterator(str(error)) from None
-    return page_of(found, lambda each: write(each, with_content=query.with_content), lambda each: each.id)
+    return page_of(found, lambda each: write(each, now.date(), with_content=query.with_content), lambda each: each.id)
 
 
 def _with(wanted: Attempts, query: AttemptQuery, narrowed: Narrowed) -> Attempts:
@@ -171,7 +182,7 @@ def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(values)
 
 
-def write(attempt: Attempt, *, with_content: bool = True) -> AttemptOut:
+def write(attempt: Attempt, today: date, *, with_content: bool = True) -> AttemptOut:
     """Write an attempt as it is answered."""
     recorded = attempt.recorded
     event = recorded.event
@@ -183,7 +194,7 @@ def write(attempt: Attempt, *, with_content: bool = True) -> AttemptOut:
         msg_id=recorded.stream,
         endpoint_id=str(recorded.endpoint),
         url=attempt.url,
-        response=_response(attempt.response, event) if with_content else WITHHELD,
+        response=_response(attempt, event, today) if with_content else WITHHELD,
         response_status_code=(ended.status or 0) if ended else 0,
         response_duration_ms=ended.duration_ms if ended else 0,
         status=status,
@@ -192,9 +203,11 @@ def write(attempt: Attempt, *, with_content: bool = True) -> AttemptOut:
     )
 
 
-def _response(body: bytes | None, event: AttemptSucceeded | AttemptFailed | AttemptAbandoned) -> str:
-    if body is not None:
-        return _text(body[:RESPONSE_BYTES_MAX])
+def _response(attempt: Attempt, event: AttemptSucceeded | AttemptFailed | AttemptAbandoned, today: date) -> str:
+    if attempt.response is not None:
+        return _text(attempt.response[:RESPONSE_BYTES_MAX])
+    if not isinstance(event, AttemptAbandoned) and event.response_digest:  # there was one
+        return EXPIRED if attempt.last_day is None or attempt.last_day < today else EXPUNGED
     if isinstance(event, AttemptSucceeded):
         return ""
     fault = event.fault.value if isinstance(event, AttemptFailed) and event.status is None else ""

@@ -8,9 +8,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from daemon import signing
 from events import ids
+from events.content import RETENTION_DAYS_MAX
 
 METADATA_BYTES_MAX: Final = 4096
 LABEL: Final = r"^[a-zA-Z0-9\-_.]+$"
+# Svix's own bounds, for what a message may ask for.
+PERIOD_DAYS_MIN: Final = 5
+PERIOD_DAYS_MAX: Final = 90
 RATE_MAX: Final = 65_535
 _CONTROLS: Final = frozenset(map(chr, range(9)))
 
@@ -72,4 +76,6 @@ EndpointUid = Annotated[str, _uid_rule(ids.ENDPOINT)]
 EventId = Annotated[str, _uid_rule(ids.MESSAGE)]
 Metadata = Annotated[dict[Text, Text], AfterValidator(_small_metadata), BeforeValidator(_none_as_empty)]
 Rate = Annotated[int, Field(ge=1, le=RATE_MAX)]
+RetentionDays = Annotated[int, Field(ge=1, le=RETENTION_DAYS_MAX)]
+RetentionPeriod = Annotated[int, Field(ge=PERIOD_DAYS_MIN, le=PERIOD_DAYS_MAX)]
 SigningKey = Annotated[str, AfterValidator(_signing_key)]

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Final
 
 import msgspec
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from daemon.api.auth import Org, Tokens
 from daemon.api.context import DESK, Refused
@@ -20,7 +20,7 @@ from daemon.api.reply import Reply
 from daemon.api.v1 import applications
 from daemon.api.v1.applications import ApplicationIn
 from daemon.api.v1.callers import NOT_FOUND, Tenant, application_of, known_application
-from daemon.api.v1.fields import LABEL, EventId, Label, unsupported
+from daemon.api.v1.fields import LABEL, EventId, Label, RetentionPeriod, unsupported
 from daemon.api.v1.listing import TimedQuery, oldest_first, page_of, slice_by_id, window
 from events import ids
 from events.application import Application
@@ -30,7 +30,6 @@ from events.views import Narrowed, Slice
 
 TAG: Final = "Message"
 ALL: Final = "/app/{app_id}/msg"
-KEPT_DAYS: Final = 90
 NAMEABLE: Final = re.compile(LABEL)
 
 EMPTY: Final = RawObject(b"{}")
@@ -42,12 +41,6 @@ Transformations = Annotated[Any, *unsupported("transformations are")]
 Hours = Annotated[Any, *unsupported("retention by the hour is")]
 
 
-def _kept(days: int) -> int:
-    if days != KEPT_DAYS:
-        raise ValueError("expiry of payloads is not supported yet: leave it out")
-    return days
-
-
 class MessageIn(CamelIn):
     """A new message. Its payload is stored, signed and sent byte for byte."""
 
@@ -56,7 +49,7 @@ class MessageIn(CamelIn):
     event_id: EventId | None = None
     channels: Channels | None = None
     application: ApplicationIn | None = None
-    payload_retention_period: Annotated[int, AfterValidator(_kept)] | None = None
+    payload_retention_period: RetentionPeriod | None = None
     payload_retention_hours: Hours = None
     deliver_at: Later = None
     transformations_params: Transformations = None
@@ -129,6 +122,7 @@ async def create_message(call: Call[Org], app_id: str, body: MessageIn, query: C
         sha256(payload).hexdigest(),
         None if body.channels is None else tuple(body.channels),
         body.event_id,
+        body.payload_retention_period,
     )
     answer = await desk.ask(command, call.principal.actor, call.request_id)
     if isinstance(answer, Refusal):

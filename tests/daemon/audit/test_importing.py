@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from daemon.audit import importing
 from daemon.audit.export import Selection
 from daemon.audit.importing import Loaded, NotLoaded
+from daemon.audit.verify import verify
+from daemon.postgres.database import Database
 from events import cloudevent
 from events.checkpoint import VerifierKey, log_id
 from events.cloudevent import End, Item, Note
@@ -242,3 +244,14 @@ def line(item: Item) -> bytes:
         case Note():
             return cloudevent.encode_note(item, "/s")
     return cloudevent.encode_end(item, "/s")
+
+
+async def test_an_imported_log_holds_though_it_has_no_bodies(sealed: str, target: str, tmp_path: Path) -> None:
+    await exported(sealed, tmp_path / "log.jsonl")
+    await imported(target, tmp_path / "log.jsonl", VKEY)
+    database = await Database.open(target, readers=1)
+    report = await verify(database.dedicated, {}, {})
+    await database.close()
+    assert report.holds, report.findings
+    assert report.bodies.imported
+    assert (report.events, report.sealed) == (10, 0)

@@ -1,0 +1,155 @@
+"""The rows of the tables, both ways: what an append hands to log.append, and what a row read means."""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import asyncpg
+import msgspec
+
+from events import codec
+from events.admin import Admin
+from events.append import Append
+from events.application import Application
+from events.delivery import Delivery, DeliveryState
+from events.endpoint import Endpoint
+from events.envelope import Recorded
+from events.event_type import EventType
+from events.message import Message
+from events.world import Entity
+
+E = TypeVar("E", bound=Entity)
+
+TABLES: Final[Mapping[str, type[Entity]]] = {
+    "application": Application,
+    "endpoint": Endpoint,
+    "event_type": EventType,
+    "admin": Admin,
+}
+"""The config tables, and whose rows they hold."""
+_TABLE_OF: Final = {kind: table for table, kind in TABLES.items()}
+
+_JSON_COLUMNS: Final = frozenset({"metadata", "schemas"})
+
+
+# --- read -------------------------------------------------------------------------------------------------------
+
+
+def from_row(row: asyncpg.Record) -> Recorded:
+    """A row of log.event, decoded. codec.UnreadableEvent when this release does not know it."""
+    partition, seq, at, stream, endpoint, version, type_, schema, actor, request, body = row
+    event = codec.decode(type_, schema, body)
+    return Recorded(partition, seq, at, stream, endpoint, version, actor, request, event)
+
+
+def delivery_from_row(row: asyncpg.Record) -> Delivery:
+    """A row of state.delivery."""
+    partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason, retention_days = row
+    return Delivery(
+        partition,
+        message,
+        endpoint,
+        accepted_at,
+        next_at,
+        DeliveryState(state),
+        attempts,
+        version,
+        reason,
+        retention_days,
+    )
+
+
+def entity_from_row(kind: type[E], row: asyncpg.Record) -> E:
+    """A row of a config table."""
+    fields = {
+        name: msgspec.json.decode(value) if name in _JSON_COLUMNS and value is not None else value
+        for name, value in row.items()
+    }
+    return msgspec.convert(fields, kind)
+
+
+# --- appended ---------------------------------------------------------------------------------------------------
+
+
+def arguments(append: Append) -> list[Any]:
+    """The arguments of log.append, in order: rows as tuples, one composite array a kind."""
+    heads = append.heads()
+    slots = {partition: slot for slot, partition in enumerate(heads, 1)}
+    return [
+        append.now,
+        [(partition, events, append.epochs.get(partition)) for partition, events in heads.items()],
+        _event_rows(append, slots),
+        [_message_row(message, payload) for message, payload in append.accepted],
+        [(each.partition, each.message, each.endpoint, each.retention_days) for each in append.born],
+        [(each.partition, each.message, each.endpoint, was) for was, each in append.delivered()],
+        [_moved_row(was, each) for was, each in append.undelivered()],
+        [(index + 1, day, body) for index, day, body in append.responses],
+        _config(append),
+        append.secrets,
+        [(each.day, each.partition, each.message, each.seq) for each in append.expunged],
+        append.dropped,
+        [(*_moved_row(was, each), each.accepted_at, each.retention_days) for was, each in append.back()],
+        append.retired,
+    ]
+
+
+def _event_rows(append: Append, slots: Mapping[int, int]) -> list[tuple[Any, ...]]:
+    counts = dict.fromkeys(slots, 0)
+    rows = []
+    for caused in append.caused:
+        fact = caused.fact
+        event = fact.event
+        nth = counts[fact.partition] = counts[fact.partition] + 1
+        rows.append(
+            (
+                slots[fact.partition],
+                nth,
+                fact.stream,
+                fact.endpoint,
+                fact.version,
+                type(event).__name__,
+                codec.version_of(event),
+                caused.actor,
+                caused.request,
+                codec.encode(event),
+            )
+        )
+    return rows
+
+
+def _message_row(message: Message, payload: bytes) -> tuple[Any, ...]:
+    return (
+        message.partition,
+        message.application,
+        message.id,
+        message.event_type,
+        message.channels,
+        message.event_id,
+        message.digest,
+        message.deliveries,
+        payload,
+        message.retention_days,
+    )
+
+
+def _moved_row(was: int, delivery: Delivery) -> tuple[Any, ...]:
+    return (
+        delivery.partition,
+        delivery.message,
+        delivery.endpoint,
+        was,
+        delivery.state,
+        delivery.attempts,
+        delivery.next_at,
+        delivery.version,
+        delivery.reason,
+    )
+
+
+def _config(append: Append) -> str | None:
+    if not append.entities:
+        return None
+    tables: dict[str, list[Any]] = {}
+    for was, entity in append.entities.values():
+        row = {"was": was, **msgspec.to_builtins(entity)}
+        tables.setdefault(_TABLE_OF[type(entity)], []).append(row)
+    return msgspec.json.encode(tables).decode()
