@@ -44,13 +44,13 @@ def decode(type_name: str, version: int, body: bytes) -> Event:
     """The event behind the bytes. UnreadableEvent when type, version or bytes are unknown."""
     decoder = _decoders.get(type_name)
     current = VERSIONS.get(type_name, 1)
-    if decoder is None or version > current:
+    if decoder is None or not 1 <= version <= current:
         raise UnreadableEvent(f"{type_name} v{version} is not known to this release")
     try:
         if version == current:
             return decoder.decode(body)
         return _lift(type_name, version, current, body)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
         raise UnreadableEvent(f"{type_name} v{version}: {error}") from error
 
 

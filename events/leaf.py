@@ -72,10 +72,14 @@ class RawEvent(msgspec.Struct, frozen=True, gc=False):
     def recorded(self) -> Recorded:
         """The event, decoded. codec.UnreadableEvent."""
         event = codec.decode(self.type, self.schema, self.body)
+        try:
+            at = self.at
+        except OverflowError as error:
+            raise codec.UnreadableEvent(f"{self.type}: its moment is not on the calendar") from error
         return Recorded(
             self.partition,
             self.seq,
-            self.at,
+            at,
             self.stream,
             self.endpoint,
             self.version,
@@ -143,7 +147,7 @@ def _read(layout: _Layout, data: bytes) -> RawEvent | None:
     """The row, or None when this is not the record's layout."""
     unpack, end, sizes = layout
     body = data[end:]
-    if not body:
+    if len(data) < end:
         return None
     columns, partition, seq, at, n, stream, m, endpoint, version, t, type_, schema, a, actor, r, request, size = (
         unpack(data)

@@ -100,7 +100,7 @@ async def export(
             async with aclosing(pages):
                 async for page in pages:
                     for record in page:
-                        raw = leaf.parse(record)
+                        raw = _parse(record, partition)
                         if note is not None and raw.seq > size:
                             _write(out, note, exported)
                             note = None
@@ -113,6 +113,13 @@ async def export(
                 _write(out, note, exported)
         out.end(End(len(heads), exported.events, {partition: heads[partition] for partition in ranges}))
         return exported
+
+
+def _parse(record: bytes, partition: int) -> RawEvent:
+    try:
+        return leaf.parse(record)
+    except leaf.MalformedRecord as error:
+        raise FileRefused(f"partition {partition}: {error}; look with `hookd audit verify`") from error
 
 
 def _write(out: Writer, note: Note, exported: Exported) -> None:
@@ -135,7 +142,10 @@ def _ranges(selection: Selection, heads: Mapping[int, int]) -> dict[int, int]:
 
 async def _log_id(asking: asyncpg.Connection) -> str | None:
     note = await asking.fetchval(_ANY_NOTE)
-    return None if note is None else checkpoint.split_origin(checkpoint.unverified(note).origin)[0]
+    try:
+        return None if note is None else checkpoint.split_origin(checkpoint.unverified(note).origin)[0]
+    except checkpoint.BadNote:  # it is written as it is: who reads the file finds out
+        return None
 
 
 async def _note(

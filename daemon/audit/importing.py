@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from daemon.audit import jsonl, parquet, state_rows
+from daemon.audit.bodies_check import IMPORTED
 from daemon.audit.files import starts_with
 from daemon.audit.jsonl import Unreadable
 from events import checkpoint, leaf
@@ -86,6 +87,7 @@ async def load(
         except Unreadable as error:
             raise NotLoaded(str(error)) from error
         await _finish(connection, proof)
+        await connection.execute(f"comment on schema content is '{IMPORTED}'")
     return proof.loaded
 
 

@@ -109,7 +109,8 @@ async def _fold(
     accepted: list[Message] = []
     for partition in heads:
         fold = Fold(on_message=lambda _, message: accepted.append(message))
-        async for records in replay.read(streaming, partition):
+
+        async def take(records: list[bytes], fold: Fold = fold) -> None:
             for record in records:
                 fold.take_raw(leaf.parse(record))
             rebuilt.events += len(records)
@@ -117,6 +118,8 @@ async def _fold(
             await state_rows.write(writing, accepted, shadow.SCHEMA)
             accepted.clear()
             progress(rebuilt.events, sum(heads.values()))
+
+        await replay.scan(streaming, partition, take)
         await state_rows.write(writing, fold.deliveries.values(), shadow.SCHEMA)
         rebuilt.undelivered += len(fold.deliveries)
         entities += fold.entities.values()

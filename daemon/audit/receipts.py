@@ -5,7 +5,9 @@ from typing import Final
 import asyncpg
 
 from events import receipt, tlog
+from events.checkpoint import BadNote
 from events.leaf import RECORD_SQL
+from events.tile import BadTile
 
 _RECORDS: Final = f"""
   select {RECORD_SQL} from log.event e
@@ -36,6 +38,9 @@ async def make(connection: asyncpg.Connection, message: str, endpoint: str) -> b
     if sealed is None or sealed.size < last:
         raise NotSealed(f"the event ({partition}, {last}) is not under a checkpoint yet")
     records = [row[0] for row in await connection.fetch(_RECORDS, partition, message, endpoint)]
-    return await tlog.compute(
-        connection, partition, lambda hashes: receipt.build(sealed.note, endpoint, records, hashes)
-    )
+    try:
+        return await tlog.compute(
+            connection, partition, lambda hashes: receipt.build(sealed.note, endpoint, records, hashes)
+        )
+    except (BadTile, BadNote) as bad:
+        raise receipt.BadReceipt(f"the stored tree of partition {partition} is damaged: {bad}") from bad

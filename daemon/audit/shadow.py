@@ -18,6 +18,12 @@ _INDEXES: Final = """
   select pg_get_indexdef(i.indexrelid) as definition, k.conname, pg_get_constraintdef(k.oid) as constraint
   from pg_index i left join pg_constraint k on k.conindid = i.indexrelid and k.contype in ('p', 'u')
   where i.indrelid = $1 order by i.indexrelid"""
+_GRANTS: Final = f"""
+  select format('grant %s on {SCHEMA}.%I to %s%s', a.privilege_type, c.relname,
+                case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end,
+                case when a.is_grantable then ' with grant option' else '' end) as statement
+  from pg_class c cross join lateral aclexplode(c.relacl) a
+  where c.relnamespace = 'state'::regnamespace and c.relkind = 'r' and a.grantee <> c.relowner"""  # noqa: S608
 _DIFFERENCE: Final = """
   with live as (select t::text from state.{table} t), fold as (select t::text from {schema}.{table} t)
   select (select count(*) from (table live except table fold) x),
@@ -62,9 +68,15 @@ async def differences(connection: asyncpg.Connection, names: list[str]) -> dict[
 
 
 async def swap(connection: asyncpg.Connection, names: list[str]) -> None:
-    """Put them in the place of the live ones, within the caller's transaction."""
+    """Put them in the place of the live ones, with their privileges, within the caller's transaction.
+
+    DependentObjectsStillExistError: somebody's view reads a live table, and would go with it.
+    """
+    for grant in await connection.fetch(_GRANTS):
+        await connection.execute(grant["statement"])
     await connection.execute(f"create schema {_OLD}")
     for name in names:
         await connection.execute(f"alter table state.{name} set schema {_OLD}")
         await connection.execute(f"alter table {SCHEMA}.{name} set schema state")
-    await connection.execute(f"drop schema {_OLD} cascade; drop schema {SCHEMA}")
+        await connection.execute(f"drop table {_OLD}.{name} restrict")
+    await connection.execute(f"drop schema {_OLD}; drop schema {SCHEMA}")

@@ -1,6 +1,7 @@
 """Holds the tables of `state` against the fold of the log: the first difference of each row, by key and field."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -9,7 +10,7 @@ import msgspec
 from daemon.audit.findings import Check, Findings
 from events.delivery import Delivery
 from events.message import Message
-from events.postgres import TABLES, delivery_from_row, entity_from_row
+from events.rows import TABLES, delivery_from_row, entity_from_row
 from events.world import Entity
 
 _MESSAGES: Final = """
@@ -21,6 +22,12 @@ _LAST: Final = """
   select e.seq, e.type from log.event e
   where e.partition = $1 and e.stream = $2 and e.endpoint is not distinct from $3 order by e.seq desc limit 1"""
 _PAGE: Final = 2000
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A row that no append can have written, and why."""
+
+    why: str
 
 
 class StateCheck:
@@ -36,9 +43,9 @@ class StateCheck:
         expected = {each.id: each for each in folded}
         if not expected:
             return
-        keys = [(each.partition, each.application, each.id) for each in expected.values()]
+        keys = [(each.partition, _storable(each.application), each.id) for each in expected.values()]
         found = {
-            row["id"]: msgspec.convert(dict(row), Message)
+            row["id"]: _read(lambda row: msgspec.convert(dict(row), Message), row)
             for row in await self._connection.fetch(_MESSAGES, *zip(*keys, strict=True))
         }
         self.rows += len(expected)
@@ -58,11 +65,12 @@ class StateCheck:
         seen = 0
         query = "select * from state.delivery where partition = $1 order by message, endpoint"
         async for row in self._connection.cursor(query, partition, prefetch=_PAGE):
-            found = delivery_from_row(row)
-            expected = folded.get((found.partition, found.message, found.endpoint))
+            message, endpoint = row["message"], row["endpoint"]
+            found = _read(delivery_from_row, row)
+            expected = folded.get((partition, message, endpoint))
             seen += expected is not None
             if found != expected:
-                await self._differs("state.delivery", partition, found.message, found.endpoint, found, expected)
+                await self._differs("state.delivery", partition, message, endpoint, found, expected)
         self.rows += seen
         if seen < len(folded):
             await self._missing_deliveries(folded)
@@ -70,32 +78,30 @@ class StateCheck:
     async def _missing_deliveries(self, folded: Mapping[tuple[int, str, str], Delivery]) -> None:
         for partition, message, endpoint in folded:
             query = "select true from state.delivery where partition = $1 and message = $2 and endpoint = $3"
-            if not await self._connection.fetchval(query, partition, message, endpoint):
+            if not await self._connection.fetchval(query, partition, message, _storable(endpoint)):
                 delivery = folded[partition, message, endpoint]
                 await self._differs("state.delivery", partition, message, endpoint, None, delivery)
 
-    async def entities(self, folded: Mapping[str, Entity], partitions: Collection[int]) -> None:
+    async def entities(self, folded: Iterable[Entity], partitions: Collection[int]) -> None:
         """The configuration of these partitions, deleted entities too."""
-        found: dict[str, tuple[str, Entity]] = {}
+        names = {kind: table for table, kind in TABLES.items()}
+        expected = {(names[type(each)], each.partition, each.id): each for each in folded}
+        found: dict[tuple[str, int, str], Any] = {}
         for table, kind in TABLES.items():
             for row in await self._connection.fetch(f"select * from state.{table}"):  # noqa: S608
                 if row["partition"] in partitions:
-                    found[row["id"]] = (table, entity_from_row(kind, row))
-        names = {kind: table for table, kind in TABLES.items()}
-        self.rows += len(folded)
-        for key in sorted(found.keys() | folded.keys()):
-            name, row_state = found.get(key, (None, None))
-            expected = folded.get(key)
-            if row_state != expected:
-                known = expected if expected is not None else row_state
-                assert known is not None
-                table = name or names[type(known)]
-                await self._differs(f"state.{table}", known.partition, key, None, row_state, expected)
+                    found[table, row["partition"], row["id"]] = _read(partial(entity_from_row, kind), row)
+        self.rows += len(expected)
+        for key in sorted(found.keys() | expected.keys()):
+            if found.get(key) != expected.get(key):
+                table, partition, stream = key
+                await self._differs(f"state.{table}", partition, stream, None, found.get(key), expected.get(key))
 
     async def _differs(
         self, table: str, partition: int, stream: str, endpoint: str | None, found: Any, expected: Any
     ) -> None:
-        last = await self._connection.fetchrow(_LAST, partition, stream, endpoint)
+        addressed = None if endpoint is None else _storable(endpoint)
+        last = await self._connection.fetchrow(_LAST, partition, stream, addressed)
         place = f"{table} {stream}" + (f" → {endpoint}" if endpoint else "")
         after = f"; its last event is ({partition}, {last['seq']}) {last['type']}" if last else ""
         self._findings.add(Check.STATE, place, difference(found, expected) + after)
@@ -107,8 +113,22 @@ def difference(found: Any, expected: Any) -> str:
         return "the log says that it exists, and there is no row"
     if expected is None:
         return "there is a row, and the log says that there should be none"
+    if isinstance(found, Unreadable):
+        return f"the row cannot be read: {found.why}"
     for name in expected.__struct_fields__:
         row, fold = getattr(found, name), getattr(expected, name)
         if row != fold:
             return f"{name} is {row!r}, and by the log {fold!r}"
     raise AssertionError("nothing differs")
+
+
+def _read(make: Callable[[Any], Any], row: asyncpg.Record) -> Any:
+    try:
+        return make(row)
+    except (ValueError, TypeError, msgspec.ValidationError) as error:
+        return Unreadable(str(error))
+
+
+def _storable(text: str) -> str:
+    """A text to look for; one with a zero byte can be in no table, and PostgreSQL takes it not."""
+    return "" if "\0" in text else text

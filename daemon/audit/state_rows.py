@@ -11,7 +11,7 @@ import msgspec
 
 from events.delivery import Delivery
 from events.message import Message
-from events.postgres import TABLES
+from events.rows import TABLES
 from events.world import Entity
 
 State = Entity | Message | Delivery

@@ -15,7 +15,9 @@ _TILES: Final = """
   select index, hashes from log.tile
   where partition = $1 and level = 0 and index between $2 and $3 order by index"""
 _UPPER_TILES: Final = "select level, index, hashes from log.tile where partition = $1 and level > 0"
-_SEALED: Final = "select coalesce(sum(length(hashes)), 0) / 32 from log.tile where partition = $1 and level = 0"
+_LEVELS: Final = """
+  select level, count(*), sum(octet_length(hashes))::bigint, min(index), max(index)
+  from log.tile where partition = $1 group by level order by level"""
 _CHECKPOINTS: Final = "select size, root, note from log.checkpoint where partition = $1 order by size"
 _PREFIX: Final = b"\x00" + leaf.DOMAIN
 
@@ -44,13 +46,30 @@ class TreeCheck:
 
     async def open(self, connection: asyncpg.Connection, kept: Iterable[Head]) -> None:
         """Read what was signed. `kept` are heads that somebody kept elsewhere."""
-        self.sealed = await connection.fetchval(_SEALED, self.partition)
         heads = list(kept)
+        covered = 0
         for row in await connection.fetch(_CHECKPOINTS, self.partition):
             self.checkpoints += 1
             heads.append(Head(row["size"], row["root"], Check.CHECKPOINTS, f"checkpoint {self._name(row['size'])}"))
             self._check_note(row["size"], row["root"], row["note"])
+            covered = max(covered, row["size"])
+        self._check_tiles(await connection.fetch(_LEVELS, self.partition), covered)
         self._heads = sorted(heads, key=lambda head: head.size)
+
+    def _check_tiles(self, levels: Iterable[asyncpg.Record], covered: int) -> None:
+        """Tiles are stored together with a checkpoint, so they reach as far as the last one, each level of them."""
+        stored = {level: (tiles, size, first, last) for level, tiles, size, first, last in levels}
+        self.sealed = stored[0][1] // _HASH_BYTES if 0 in stored else 0
+        expected, level, hashes = {}, 0, covered
+        while hashes > 0:
+            tiles = -(-hashes // tile.WIDTH)
+            expected[level] = tiles, hashes * _HASH_BYTES, 0, tiles - 1
+            level, hashes = level + 1, hashes // tile.WIDTH
+        for each in sorted(expected.keys() | stored.keys()):
+            if stored.get(each) != expected.get(each):
+                place = f"partition {self.partition}, level {each} of the tiles"
+                what = f"is not that of a tree of {covered} events, which the last checkpoint covers"
+                self._findings.add(Check.TREE, place, what)
 
     def _check_note(self, size: int, root: bytes, note: str) -> None:
         place = f"checkpoint {self._name(size)}"

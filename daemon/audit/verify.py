@@ -5,7 +5,7 @@ undelivered, not with the log. Nothing is trusted but the rows of log.event, the
 elsewhere.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import asyncpg
@@ -23,12 +23,30 @@ from events.delivery import IllegalMove
 from events.envelope import Recorded
 from events.fold import BrokenLog, Fold
 from events.message import Message
+from events.rows import TABLES
 from events.world import Entity
 
+_BODIES: Final = "content.payload, content.response"
 _HEADS: Final = "select partition, seq from log.head order by partition"
 _STRANGERS: Final = """
   select partition, min(seq), count(*) from log.event e
   where not exists (select from log.head h where h.partition = e.partition) group by partition"""
+_BEFORE_THE_FIRST: Final = """
+  select e.partition, e.seq from log.head h join log.event e on e.partition = h.partition and e.seq < 1
+  order by e.partition, e.seq"""
+# The partitions that a table has rows of, by one probe of its key each.
+_PARTITIONS: Final = """
+  with recursive p(partition) as (
+    (select min(partition) from {table})
+    union all
+    select (select min(t.partition) from {table} t where t.partition > p.partition) from p
+    where p.partition is not null)
+  select partition from p where partition is not null"""
+_KEYED_BY_PARTITION: Final = {
+    "log.tile": Check.TREE,
+    "log.checkpoint": Check.CHECKPOINTS,
+    **{f"state.{table}": Check.STATE for table in (*TABLES, "message", "delivery")},
+}
 
 
 class Report(msgspec.Struct):
@@ -58,7 +76,7 @@ async def verify(
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Report:
     """Look at everything. `keys`: by partition; `kept`: heads kept elsewhere; `progress` hears (events done, all)."""
-    async with snapshot(connect) as (streaming, asking):
+    async with snapshot(connect, keeping=_BODIES) as (streaming, asking):
         return await _Verification(streaming, asking, progress).run(keys, kept)
 
 
@@ -79,10 +97,10 @@ class _Verification:
         report, findings = self._report, self._findings
         heads = dict(await self._asking.fetch(_HEADS))
         self._expected = sum(heads.values())
+        await self._bodies.open()
         report.partitions, report.kept = len(heads), sum(map(len, kept.values()))
-        for partition, seq, count in await self._asking.fetch(_STRANGERS):
-            findings.add(Check.ORDER, f"event ({partition}, {seq})", f"{count} events of a partition without a head")
-        folded: dict[str, Entity] = {}
+        await self._strangers(heads)
+        folded: list[Entity] = []
         whole: set[int] = set()  # partitions that could be folded to their end
         for partition, head in heads.items():
             tree = TreeCheck(partition, keys.get(partition), findings)
@@ -90,35 +108,52 @@ class _Verification:
             fold = await self._partition(partition, head, tree)
             if fold is not None:
                 whole.add(partition)
-                folded |= fold.entities
+                folded += fold.entities.values()
             report.sealed += tree.sealed
             report.checkpoints += tree.checkpoints
         await self._state.entities(folded, whole)
+        await self._bodies.close(heads.keys(), whole)
         report.rows, report.bodies = self._state.rows, self._bodies.bodies
         report.counts, report.findings = findings.count, findings.all()
         return report
 
+    async def _strangers(self, heads: Collection[int]) -> None:
+        """Rows that no reading of the partitions comes to."""
+        for partition, seq, count in await self._asking.fetch(_STRANGERS):
+            what = f"{count} events of a partition without a head"
+            self._findings.add(Check.ORDER, f"event ({partition}, {seq})", what)
+        for partition, seq in await self._asking.fetch(_BEFORE_THE_FIRST):
+            self._findings.add(Check.ORDER, f"event ({partition}, {seq})", "stands before the first event")
+        for table, check in _KEYED_BY_PARTITION.items():
+            for (partition,) in await self._asking.fetch(_PARTITIONS.format(table=table)):
+                if partition not in heads:
+                    self._findings.add(check, f"{table}, partition {partition}", "rows of a partition without a head")
+
     async def _partition(self, partition: int, head: int, tree: TreeCheck) -> Fold | None:
         accepted: list[Message] = []
-        fold = Fold(on_message=lambda _, message: accepted.append(message))
+        purges: list[Recorded] = []
+        fold = Fold(on_message=lambda _, message: accepted.append(message), on_purge=purges.append)
         reading = _Reading(partition, fold, self._findings)
-        messages = 0
-        async for records in replay.read(self._streaming, partition):
+
+        async def take(records: list[bytes]) -> None:
             reading.take(records)
             await tree.take(self._asking, reading.in_order)
-            messages += len(accepted)
             await self._state.messages(accepted)
             await self._bodies.payloads(accepted)
+            await self._bodies.purged(partition, purges)
             accepted.clear()
+            purges.clear()
             self._report.events += len(records)
             self._progress(self._report.events, self._expected)
+
+        await replay.scan(self._streaming, partition, take)
         await tree.close(self._asking)
         if reading.last != head:
             what = f"the head row says {head}, the last event is {reading.last}"
             self._findings.add(Check.ORDER, f"partition {partition}", what)
         if reading.folding:
             self._report.undelivered += len(fold.deliveries)
-            await self._state.message_count(partition, messages)
+            await self._state.message_count(partition, fold.accepted)
             await self._state.deliveries(partition, fold.deliveries)
         await self._bodies.responses(partition)
         return fold if reading.folding else None
@@ -139,7 +174,11 @@ class _Reading:
     def take(self, records: Sequence[bytes]) -> None:
         fit = 0
         for record in records:
-            raw = leaf.parse(record)
+            try:
+                raw = leaf.parse(record)
+            except leaf.MalformedRecord as error:
+                self._unparsable(str(error))
+                continue
             if raw.seq != self.last + 1:
                 self._missing(self.last + 1, raw.seq - 1)
             self.last = raw.seq
@@ -147,6 +186,12 @@ class _Reading:
             if self.folding:
                 self._take(raw)
         self.in_order = records[:fit]
+
+    def _unparsable(self, why: str) -> None:
+        """A row that is none, as with a null where none may be; positions are a key, so it has the next one."""
+        self.last += 1
+        self._findings.add(Check.BYTES, f"event ({self._partition}, {self.last})", why)
+        self._gap, self.folding = True, False
 
     def _missing(self, first: int, last: int) -> None:
         place = f"event ({self._partition}, {first})"
@@ -156,11 +201,10 @@ class _Reading:
 
     def _take(self, raw: leaf.RawEvent) -> None:
         try:
-            recorded: Recorded = raw.recorded()
-            self._fold.take(recorded)
+            self._fold.take_raw(raw)
         except UnreadableEvent as error:
             self._stop(Check.BYTES, raw, str(error))
-        except (BrokenLog, IllegalMove, AssertionError, KeyError) as error:
+        except (BrokenLog, IllegalMove, AssertionError, KeyError, TypeError, OverflowError) as error:
             self._stop(Check.ORDER, raw, f"cannot follow what stands before it: {error}")
 
     def _stop(self, check: Check, raw: leaf.RawEvent, what: str) -> None:

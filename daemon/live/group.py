@@ -13,10 +13,12 @@ from events.catalogue import (
     AttemptSucceeded,
     BreakerClosed,
     BreakerOpened,
+    BreakerReset,
     DeliveryCancelled,
     DeliveryExhausted,
     DeliveryExpired,
     DeliveryGone,
+    DeliveryResent,
     Event,
     MessageAccepted,
 )
@@ -28,7 +30,7 @@ BURST: Final = 0.2
 """This part of the rate may go at once after a silence; else it flows evenly."""
 CHUNK_BYTES_MAX: Final = 256 << 10
 
-OK: Final[frozenset[type[Event]]] = frozenset({AttemptSucceeded, BreakerClosed})
+OK: Final[frozenset[type[Event]]] = frozenset({AttemptSucceeded, BreakerClosed, BreakerReset})
 FAILED: Final[frozenset[type[Event]]] = frozenset(
     {
         AttemptFailed,
@@ -40,7 +42,7 @@ FAILED: Final[frozenset[type[Event]]] = frozenset(
         BreakerOpened,
     }
 )
-NOT_CONFIG: Final = OK | FAILED | frozenset[type[Event]]({MessageAccepted})
+NOT_CONFIG: Final = OK | FAILED | frozenset[type[Event]]({MessageAccepted, DeliveryResent})
 
 Owner = tuple[str, str] | None
 """The application and the organization that something belongs to; None: to nobody, as a partition."""

@@ -91,3 +91,16 @@ async def test_tables_tell_their_sizes_and_which_should_be_gone(opened: Database
         overdue = await bodies.overdue(connection, NOW.date() + timedelta(days=2))
         assert [each.day for each in overdue] == [NOW.date(), NOW.date() + timedelta(days=1)]
         assert await bodies.holders(connection, DAY) == []
+
+
+async def test_a_day_is_made_while_others_read_the_days(opened: Database, database: str) -> None:
+    """Somebody may read all of them for hours; whoever appended would wait behind whoever waited for that."""
+    reader = await asyncpg.connect(database, timeout=30)
+    try:
+        async with reader.transaction():
+            await reader.fetch("select from content.payload union all select from content.response")
+            maker = await opened.dedicated({"lock_timeout": "1ms"})
+            assert await maker.fetchval("select content.prepare($1)", [DAY + timedelta(days=1000)]) == 2
+            await maker.close()
+    finally:
+        await reader.close()

@@ -27,6 +27,9 @@ def test_defaults_are_left_out_and_fields_keep_their_order() -> None:
     [
         ("Unheard", 1, b"{}"),
         ("EndpointDisabled", 2, b'{"reason":"x"}'),
+        ("EndpointDisabled", 0, b'{"reason":"x"}'),
+        ("EndpointDisabled", -1, b'{"reason":"x"}'),
+        ("EndpointDisabled", 1, b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
         ("EndpointDisabled", 1, b"{}"),
         ("EndpointDisabled", 1, b'{"reason":1}'),
         ("EndpointDisabled", 1, b"{"),

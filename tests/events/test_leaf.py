@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ TAKEN = RawEvent(
     0, 1, -1, "partition_0", None, 1, "PartitionTaken", 1, "adm:é\U0001f600", "req_1", encode(PartitionTaken("me", 9))
 )
 ROWS = (SUCCEEDED, TAKEN)
+BODILESS = RawEvent(1, 2, 3, "s", None, 4, "T", 5, "a", None, b"")
 
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8) | st.just("x" * 300)
 i16, i32, i64 = (st.integers(-(2**bits), 2**bits - 1) for bits in (15, 31, 63))
@@ -116,3 +118,15 @@ def test_an_unknown_event_is_an_error() -> None:
     raw = RawEvent(1, 1, 1, "s", None, 1, "NoSuchThing", 1, "a", None, b"{}")
     with pytest.raises(UnreadableEvent):
         raw.recorded()
+
+
+def test_a_row_without_a_byte_of_body_is_a_row() -> None:
+    assert parse(record(BODILESS)) == BODILESS
+    with pytest.raises(MalformedRecord):
+        parse(record(BODILESS)[:-1])
+
+
+@pytest.mark.parametrize("at_us", [2**63 - 1, -(2**63)])
+def test_a_moment_beyond_the_calendar_is_an_unreadable_event(at_us: int) -> None:
+    with pytest.raises(UnreadableEvent, match="PartitionTaken: its moment is not on the calendar"):
+        msgspec.structs.replace(TAKEN, at_us=at_us).recorded()

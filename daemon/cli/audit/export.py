@@ -56,7 +56,7 @@ def import_(
     print(_proven(loaded, known=vkey is not None))
     print(
         "this database is for auditing: payloads, responses and secrets are not in an export, so a hookd that ran on "
-        "it would expire what is pending, and could sign nothing"
+        "it would expire what is pending, and would sign as another log"
     )
 
 
@@ -124,8 +124,6 @@ async def _export(settings: Any, selection: Any, out: str, file_format: str, vke
             arrow()
         async with opened(settings) as database:
             async with database.reading() as connection:
-                if await connection.fetchval("select to_regclass('log.checkpoint')") is None:
-                    raise Refused("there is no log of this hookd in the database: `hookd up` makes or migrates it")
                 key = await _known_key(connection, settings, vkey)
                 total = await connection.fetchval("select coalesce(sum(seq), 0)::bigint from log.head")
             with writing(out, force=force) as file, Progress("exporting", total) as progress:
@@ -175,7 +173,7 @@ async def _import(settings: Any, path: str, key: Any) -> Any:
 
     try:
         with reading(path) as file:
-            async with opened(settings) as database:
+            async with opened(settings, bare=True) as database:
                 connection = await database.dedicated(PATIENT)
                 try:
                     await refuse_unless_empty(connection)

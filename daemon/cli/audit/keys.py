@@ -49,15 +49,20 @@ async def _checkpoints(settings: Any, *, fresh: bool) -> list[str]:
 
 
 async def seal(database: Any, settings: Any) -> None:
-    """Seal what the log holds by now. Refused."""
+    """Seal what the log holds by now. Refused; so is a database made from an export: its log is not its own."""
+    from daemon.audit.bodies_check import is_imported
     from daemon.clock import SystemClock
     from daemon.notary import KeyLost, Notary
+    from daemon.sealing import SealBroken
     from events.log import Unavailable
 
+    async with database.reading() as connection:
+        if await is_imported(connection):
+            raise Refused("this database was made from an export: only the log's own database can sign for it")
     notary = Notary(database.dedicated, _sealer(settings), SystemClock())
     try:
         await notary.seal()
-    except (KeyLost, Unavailable) as error:
+    except (KeyLost, SealBroken, Unavailable) as error:
         raise Refused(f"the log cannot be sealed: {error}") from None
     finally:
         await notary.close()

@@ -31,11 +31,15 @@ def rebuild(swap: _Swap = False) -> None:
 
 
 async def _rebuild(settings: Any, *, swap: bool) -> Any:
+    import asyncpg
+
     from daemon.audit.rebuild import InUse
     from daemon.audit.rebuild import rebuild as build
     from daemon.cli.database import opened
     from daemon.cli.progress import Progress
     from events.codec import UnreadableEvent
+    from events.leaf import MalformedRecord
+    from events.wording import safe
 
     async with opened(settings) as database:
         with Progress("folding", 0) as bar:
@@ -43,5 +47,9 @@ async def _rebuild(settings: Any, *, swap: bool) -> Any:
                 return await build(database.dedicated, swap=swap, progress=bar.reach)
             except InUse as busy:
                 raise Refused(str(busy)) from None
-            except (AssertionError, UnreadableEvent) as broken:
-                raise Refused(f"the log does not hold ({broken}): look with `hookd audit verify`") from None
+            except (AssertionError, UnreadableEvent, MalformedRecord, OverflowError, asyncpg.DataError) as broken:
+                what = safe(str(broken), 400)
+                raise Refused(f"the log does not hold ({what}): look with `hookd audit verify`") from None
+            except asyncpg.PostgresError as error:
+                what = safe(f"{error}; {error.detail}" if error.detail else str(error), 400)
+                raise Refused(f"nothing was changed: {what}") from None

@@ -45,6 +45,8 @@ def verify(checkpoint: _Kept = None, vkey: _Vkey = None, as_json: _Json = False)
 
 
 async def _verify(settings: Any, kept_text: str | None, vkey: str | None) -> "Report":
+    import asyncpg
+
     from daemon.audit import kept
     from daemon.audit.verify import verify as look
     from daemon.cli.audit.keys import log_key
@@ -65,7 +67,10 @@ async def _verify(settings: Any, kept_text: str | None, vkey: str | None) -> "Re
             except kept.BadCopy as bad:
                 raise Refused(f"--checkpoint: {bad}") from None
         with Progress("verifying", 0) as bar:
-            return await look(database.dedicated, keys, heads, bar.reach)
+            try:
+                return await look(database.dedicated, keys, heads, bar.reach)
+            except (asyncpg.SyntaxOrAccessError, asyncpg.InvalidSchemaNameError) as error:  # a table is gone
+                raise Refused(f"the database is not as hookd makes it: {error}") from None
 
 
 def _print(report: "Report") -> None:
@@ -82,12 +87,15 @@ def _print(report: "Report") -> None:
         Check.CHECKPOINTS: f"{report.checkpoints:,} signatures and roots",
         Check.KEPT: f"{report.kept:,} checkpoints kept elsewhere are of this history",
         Check.STATE: f"{report.rows:,} rows are the fold of the log; {report.undelivered:,} deliveries undelivered",
-        Check.BODIES: f"{bodies.payloads:,} payloads and {bodies.responses:,} responses as recorded"
+        Check.BODIES: f"as recorded; payloads: {bodies.payloads:,}, responses: {bodies.responses:,}"
         + (f"; payloads gone, as recorded: {gone}" if gone else ""),
     }
     for check, text in said.items():
         if check is Check.KEPT and not report.kept:
             print("-      kept          no checkpoint kept elsewhere was given: a full rewrite would not show")
+            continue
+        if check is Check.BODIES and bodies.imported:
+            print("-      bodies        none are here: this database was made from an export, which holds none")
             continue
         wrong = report.counts.get(check, 0)
         print(f"{'WRONG' if wrong else 'holds'}  {check:<12}  {f'{wrong:,} findings' if wrong else text}")

@@ -17,7 +17,7 @@ INDENT = "    "
 WIDTH_MIN = 40
 DIM, RED, GREEN, BOLD = "2", "31", "32", "1"
 _BAD = frozenset({"AttemptFailed", "AttemptAbandoned", "DeliveryExhausted", "DeliveryGone", "BreakerOpened"})
-_GOOD = frozenset({"AttemptSucceeded", "BreakerClosed"})
+_GOOD = frozenset({"AttemptSucceeded", "BreakerClosed", "BreakerReset"})
 
 Piece = tuple[str, str | None]
 """A text and its colour."""

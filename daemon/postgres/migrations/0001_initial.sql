@@ -262,8 +262,12 @@ begin
   foreach d in array days loop
     foreach kind in array array['payload', 'response'] loop
       if to_regclass(format('content.%I', kind || to_char(d, '_YYYYMMDD'))) is null then
-        execute format('create table content.%I partition of content.%I for values from (%L) to (%L)',
-                       kind || to_char(d, '_YYYYMMDD'), kind, d, d + 1);
+        -- Made beside its parent and attached: `partition of` would wait for all who read any day, and hold up
+        -- every append meanwhile.
+        execute format('create table content.%I (like content.%I including all)',
+                       kind || to_char(d, '_YYYYMMDD'), kind);
+        execute format('alter table content.%I attach partition content.%I for values from (%L) to (%L)',
+                       kind, kind || to_char(d, '_YYYYMMDD'), d, d + 1);
         execute format('alter table content.%I set (autovacuum_analyze_threshold = 2000000000), '
                        'alter column body set storage external, alter column body set statistics 0',
                        kind || to_char(d, '_YYYYMMDD'));

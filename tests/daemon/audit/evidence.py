@@ -77,6 +77,10 @@ class Evidence:
         moving(append, after, DeliveryExhausted(1))
         await self._log.append(append)
 
+    async def append(self, append: Append) -> None:
+        """Whatever a test wants to have happened."""
+        await self._log.append(append)
+
     async def verify(self, kept_text: str | None = None) -> Report:
         """What the auditor finds."""
         key = await self.notary.key()

@@ -152,7 +152,9 @@ async def test_a_log_that_was_tampered_with_is_written_as_it_is(database: str, t
         "insert into log.event values "
         "(0, 8, 'infinity', E'a\\nb', '', -1, 'checkpoint', -1, E'\\u0085', '', '\\xff00')"
     )
-    await connection.execute("update log.head set seq = 8 where partition = 0")
+    await connection.execute("insert into log.event values (0, 9, now(), 's', null, 1, 'T', 1, 'a', null, '')")
+    await connection.execute("update log.head set seq = 9 where partition = 0")
+    await connection.execute("insert into log.checkpoint values (0, 7, now(), sha256(''), 'no note at all')")
     await connection.close()
     await exported(database, tmp_path / "log")
     found = [leaf.record(item) for item in items(tmp_path / "log") if isinstance(item, leaf.RawEvent)]

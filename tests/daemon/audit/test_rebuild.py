@@ -2,6 +2,7 @@
 
 import subprocess
 
+import asyncpg
 import pytest
 
 from daemon.audit.rebuild import InUse, rebuild
@@ -91,3 +92,17 @@ async def test_progress_reaches_the_end(evidence: Evidence) -> None:
     heard: list[tuple[int, int]] = []
     await rebuild(evidence.database.dedicated, progress=lambda done, total: heard.append((done, total)))
     assert heard[-1] == (166, 166)
+
+
+async def test_privileges_survive_a_swap_and_a_view_forbids_it(evidence: Evidence) -> None:
+    await evidence.tamper("grant select on state.delivery to public")
+    assert (await rebuild(evidence.database.dedicated, swap=True)).swapped
+    async with evidence.database.reading() as connection:
+        assert await connection.fetchval("select has_table_privilege('public', 'state.delivery', 'select')")
+    await evidence.tamper(
+        "create view public.waiting as select * from state.delivery", "grant select on public.waiting to public"
+    )
+    with pytest.raises(asyncpg.DependentObjectsStillExistError):
+        await rebuild(evidence.database.dedicated, swap=True)
+    async with evidence.database.reading() as connection:
+        assert await connection.fetchval("select count(*) from public.waiting") == 80

@@ -43,3 +43,11 @@ async def test_what_does_not_exist_or_is_not_sealed_is_said(evidence: Evidence) 
         await _receipt(evidence, "msg_new", "ep_1")
     await evidence.notary.seal()
     assert check(await _receipt(evidence, "msg_new", "ep_1"), await evidence.notary.key()).final
+
+
+@pytest.mark.parametrize("damage", ["delete from log.tile", "update log.checkpoint set note = ''"])
+async def test_a_damaged_tree_gives_no_receipt(evidence: Evidence, damage: str) -> None:
+    await evidence.tamper(damage)
+    async with evidence.database.reading() as connection:
+        with pytest.raises(BadReceipt, match="the stored tree of partition 0 is damaged"):
+            await make(connection, "msg_003", "ep_2")

@@ -237,3 +237,134 @@ async def test_many_findings_are_counted_and_the_first_are_shown(evidence: Evide
     report = await evidence.verify()
     assert report.counts[Check.TREE] == 146
     assert sum(each.check is Check.TREE for each in report.findings) == 20
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        (
+            [
+                f"insert into log.event (partition, seq, {COLUMNS})"  # noqa: ISC004
+                f" select 0, -5, {COLUMNS} from log.event where seq = 6"
+            ],
+            "order: event (0, -5): stands before the first event",
+        ),
+        (
+            ["delete from log.tile"],
+            "tree: partition 0, level 0 of the tiles: is not that of a tree of 166 events",
+        ),
+        (
+            ["update log.tile set hashes = substr(hashes, 1, 3200)"],
+            "tree: partition 0, level 0 of the tiles: is not that of a tree of 166 events",
+        ),
+        (
+            ["insert into log.tile select partition, -1, 0, hashes from log.tile"],
+            "tree: partition 0, level -1 of the tiles: is not that of a tree of 166 events",
+        ),
+        (
+            ["insert into log.tile select 99, 0, 0, hashes from log.tile"],
+            "tree: log.tile, partition 99: rows of a partition without a head",
+        ),
+        (
+            ["insert into log.checkpoint select 99, size, at, root, note from log.checkpoint"],
+            "checkpoints: log.checkpoint, partition 99: rows of a partition without a head",
+        ),
+        (
+            ["create table t as select * from state.delivery limit 1", "update t set partition = 99",
+             "insert into state.delivery select * from t"],
+            "state: state.delivery, partition 99: rows of a partition without a head",
+        ),
+        (
+            ["create table t as select * from state.endpoint where id = 'ep_1'", "update t set partition = 1",
+             "insert into state.endpoint select * from t", "update state.endpoint set url = url where partition = 0"],
+            "state: state.endpoint ep_1: there is a row, and the log says that there should be none",
+        ),
+        (
+            ["create table t as select * from state.application", "update t set id = 'ep_1'",
+             "insert into state.application select * from t"],
+            "state: state.application ep_1: there is a row, and the log says that there should be none",
+        ),
+        (
+            ["insert into content.payload select day, partition, 'msg_evil', body from content.payload limit 1"],
+            "bodies: payloads of partition 0: 1 more than the messages have",
+        ),
+        (
+            ["insert into content.payload select day, 99, message, body from content.payload limit 1"],
+            "bodies: payloads of partition 99: 1 of a partition without a head",
+        ),
+        (
+            ["insert into content.response select day, 99, seq, body from content.response limit 1"],
+            "bodies: responses of partition 99: 1 of a partition without a head",
+        ),
+        (
+            ["comment on schema content is 'imported: bodies are not in an export'",
+             "delete from content.payload where message = 'msg_003'"],
+            "bodies: payload of msg_003: is gone, and no event says why",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_no_reading_of_the_log_comes_to_is_named(
+    evidence: Evidence, statements: list[str], expected: str
+) -> None:
+    await evidence.tamper(*statements)
+    found = await evidence.found()
+    assert any(each.startswith(expected) for each in found), found
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "9999-12-31", "200000-01-01"])
+async def test_a_moment_beyond_the_calendar_is_named(evidence: Evidence, moment: str) -> None:
+    await evidence.tamper(f"update log.event set at = '{moment}' where type = 'MessageAccepted'")
+    assert "tree: event (0, 7): is not the event that was sealed here" in await evidence.found()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"size":8', '"size":8,"retention_days":99999'),
+        ('"size":8', '"size":8,"retention_days":-1'),
+        ('"size":8', '"size":10000000000'),
+        ('"app_1"', r'"a\u0000b"'),
+        ('"ep_3"', r'"ep\u0000"'),
+    ],
+)
+async def test_values_that_fit_no_table_are_named(evidence: Evidence, old: str, new: str) -> None:
+    await evidence.tamper(
+        f"""update log.event set body = convert_to(replace(convert_from(body, 'UTF8'), '{old}', '{new}'), 'UTF8')
+            where type = 'MessageAccepted'"""
+    )
+    assert "tree: event (0, 7): is not the event that was sealed here" in await evidence.found()
+
+
+@pytest.mark.parametrize(
+    "body", [r"\x", r"\xff", r"\x7b22", r"\x5b315d", r"\x7b22726573706f6e73655f646967657374223a317d"]
+)
+async def test_odd_bytes_in_place_of_attempts_are_named(evidence: Evidence, body: str) -> None:
+    await evidence.tamper(f"update log.event set body = '{body}' where type = 'AttemptFailed'")
+    found = await evidence.found()
+    assert found[0].startswith("bytes: event (0, 9): AttemptFailed v1: ")
+    assert "tree: event (0, 9): is not the event that was sealed here" in found
+    assert "bodies: response of attempt (0, 9): its bytes are not those that came" in found
+
+
+@pytest.mark.parametrize("column", ["actor", "stream", "version", "at", "type", "body"])
+async def test_a_null_where_none_may_be_is_named(evidence: Evidence, column: str) -> None:
+    await evidence.tamper(
+        f"alter table log.event alter {column} drop not null", f"update log.event set {column} = null where seq = 9"
+    )
+    assert any(each.startswith("bytes: event (0, 9): no record of an event") for each in await evidence.found())
+
+
+@pytest.mark.parametrize(
+    ("statement", "place"),
+    [
+        ("update state.delivery set state = 'weird' where message = 'msg_003'", "state.delivery msg_003 → ep_2"),
+        ("update state.delivery set next_at = '0100-01-01 BC' where message = 'msg_003'", "state.delivery msg_003"),
+        ("update state.application set metadata = '[1]'", "state.application app_1"),
+        ("update state.application set created_at = '20000-01-01'", "state.application app_1"),
+        ("update state.message set channels = '{{a,b},{c,d}}' where id = 'msg_003'", "state.message msg_003"),
+        ("update state.message set accepted_at = '20000-01-01' where id = 'msg_003'", "state.message msg_003"),
+    ],
+)
+async def test_rows_that_cannot_be_read_are_named(evidence: Evidence, statement: str, place: str) -> None:
+    await evidence.tamper(statement)
+    assert any(each.startswith(f"state: {place}") for each in await evidence.found())
