@@ -46,7 +46,10 @@ Connect = Callable[[Mapping[str, str]], Awaitable[asyncpg.Connection]]
 
 
 class KeyLost(Exception):
-    """The log was signed, but its key is not in the database any more: restore content.secret from a backup."""
+    """The key that signed this log is not in this database.
+
+    A lost content.secret is to be restored from a backup; an imported log is for auditing and takes nothing more.
+    """
 
 
 class _InTheWay(Exception):
@@ -243,7 +246,7 @@ class Notary:
                 fresh = self._sealer.seal(Ed25519PrivateKey.generate().private_bytes_raw(), tlog.KEY_OWNER)
                 sealed = await tlog.keep_key(connection, fresh, self._clock.now())
             if sealed is None:
-                raise KeyLost(KeyLost.__doc__)
+                raise KeyLost(" ".join((KeyLost.__doc__ or "").split()))
             self._signer = Signer(Ed25519PrivateKey.from_private_bytes(self._sealer.open(sealed, tlog.KEY_OWNER)))
         return self._signer
 

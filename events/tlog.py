@@ -60,11 +60,17 @@ _STORE_CHECKPOINTS: Final = """
   insert into log.checkpoint (partition, size, at, root, note)
   select k.partition, k.size, $2, k.root, k.note
   from unnest($1::smallint[], $3::bigint[], $4::bytea[], $5::text[]) k(partition, size, root, note)"""
+IMPORTED: Final = "imported: bodies are not in an export"
+"""The comment on schema content of a database that was made from an export."""
+
 _KEY: Final = "select sealed from content.secret where partition = 0 and owner = $1 and id = $2"
-# A log that was signed already gets no second key: its origin, and every receipt, names the first one.
+# A log that was signed already gets no second key: its origin, and every receipt, names the first one. So for a log
+# that came out of an export: it is another's, here for looking at.
 _KEEP_KEY: Final = """
   insert into content.secret (partition, owner, id, sealed, created_at)
-  select 0, $1, $2, $3, $4 where not exists (select from log.checkpoint) on conflict do nothing"""
+  select 0, $1, $2, $3, $4 where not exists (select from log.checkpoint)
+    and obj_description('content'::regnamespace, 'pg_namespace') is distinct from $5
+  on conflict do nothing"""
 
 _LOST: Final = (
     OSError,
@@ -223,5 +229,5 @@ async def keep_key(connection: asyncpg.Connection, sealed: bytes, at: datetime) 
 
     None: there is none, and this log was signed before.
     """
-    await connection.execute(_KEEP_KEY, KEY_OWNER, KEY_ID, sealed, at)
+    await connection.execute(_KEEP_KEY, KEY_OWNER, KEY_ID, sealed, at, IMPORTED)
     return await key(connection)

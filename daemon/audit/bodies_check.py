@@ -16,10 +16,8 @@ from events.catalogue import AttemptFailed, AttemptSucceeded, ContentExpunged, P
 from events.content import RETENTION_DAYS_MAX
 from events.envelope import Recorded
 from events.message import Message
+from events.tlog import IMPORTED
 from events.when import SEQ_MAX
-
-IMPORTED: Final = "imported: bodies are not in an export"
-"""The comment on schema content of a database that was made from an export."""
 
 _PAYLOADS: Final = """
   select k.message, encode(sha256(c.body), 'hex')

@@ -14,7 +14,6 @@ import asyncpg
 import msgspec
 
 from daemon.audit import jsonl, parquet, state_rows
-from daemon.audit.bodies_check import IMPORTED
 from daemon.audit.files import starts_with
 from daemon.audit.jsonl import Unreadable
 from events import checkpoint, leaf
@@ -28,6 +27,7 @@ from events.fold import BrokenLog, Fold
 from events.leaf import RawEvent
 from events.merkle import Frontier, leaf_hash
 from events.message import Message
+from events.tlog import IMPORTED
 
 BATCH: Final = 5000
 _COPY_S: Final = 86_400.0

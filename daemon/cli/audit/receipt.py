@@ -51,7 +51,9 @@ def check_receipt(
     except BadKey as bad:
         raise Refused(f"--vkey: {bad}") from None
     except BadReceipt as bad:
-        print(f"NOT PROVEN: {bad}")
+        from events.wording import safe
+
+        print(f"NOT PROVEN: {safe(str(bad))}")
         raise typer.Exit(1) from None
     print(msgspec.json.encode(proven).decode() if as_json else _told(proven))
     if not same:
