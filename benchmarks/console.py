@@ -9,10 +9,12 @@ import argparse
 import asyncio
 import os
 import statistics
+import sys
 import time
 
 from benchmarks.process import TICKS, rss_bytes
-from tests.tui.test_terminal import Terminal, console, daemon
+from tests.support.terminal import Terminal, terminal
+from tests.tui.test_terminal import ROOT, START, daemon
 
 VIEWS = {"1": "overview", "2": "deliveries", "3": "targets", "4": "log"}
 PAINT_GAP_S = 0.06  # bytes after so long a silence belong to another paint
@@ -52,25 +54,27 @@ async def measure(options: argparse.Namespace) -> None:
     given = ("--rate", str(options.rate), "--shown", str(options.shown), "--endpoints", str(options.endpoints))
     async with daemon(*given) as said:
         begin = time.perf_counter()
-        async with console(said) as (terminal, process):
-            await terminal.until("Overview")
+        command = (sys.executable, "-c", START, said["url"], said["token"])
+        async with terminal(*command, cwd=ROOT, environ={"PYTHONPATH": str(ROOT)}) as far:
+            process = far.process
+            await far.until("Overview")
             first_ms = (time.perf_counter() - begin) * 1000
-            await terminal.until("● live")
+            await far.until("● live")
             print(f"first paint after {first_ms:.0f} ms (start of Python included)")
             print(f"{'view':<12}{'CPU':>8}{'paints/s':>10}{'KiB/s':>8}{'key p50':>9}{'key max':>9}{'RSS':>10}")
             for key, view in VIEWS.items():
-                terminal.press(key)
+                far.press(key)
                 await asyncio.sleep(2)
                 before, at = cpu_s(process.pid), time.monotonic()
-                bursts, size = await paints(terminal, options.seconds / len(VIEWS))
+                bursts, size = await paints(far, options.seconds / len(VIEWS))
                 spent, took = cpu_s(process.pid) - before, time.monotonic() - at
-                keys = [await key_ms(terminal) for _ in range(10)]
+                keys = [await key_ms(far) for _ in range(10)]
                 print(
                     f"{view:<12}{spent / took:>8.1%}{bursts / took:>10.1f}{size / took / 1024:>8.0f}"
                     f"{statistics.median(keys):>7.0f}ms{max(keys):>7.0f}ms{rss_bytes(process.pid) / 2**20:>7.1f}MiB",
                     flush=True,
                 )
-            terminal.press("q")
+            far.press("q")
             await process.wait()
 
 

@@ -199,6 +199,11 @@ def call_of(settings: Settings, default_home: Callable[[str | None], Path]) -> s
     return " ".join(words)
 
 
+def hand_down(**values: str) -> None:
+    """Give variables to the processes that this one starts: unlike arguments, other accounts do not see them."""
+    os.environ.update(values)
+
+
 def wants_colour(*, terminal: bool) -> bool:
     """Whether to print in colour: on a terminal, unless NO_COLOR is set (no-color.org)."""
     return terminal and not os.environ.get("NO_COLOR")

@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"events.bodies", "events.rows"},
     {"events.receipt", "events.postgres", "events.replay", "events.tlog"},
     {"events.views", "events.history", "events.log_views"},
-    {"events.board_views"},
+    {"events.board_views", "events.as_of_views"},
     {"daemon.clock", "daemon.entropy", "daemon.lane", "daemon.payloads", "daemon.sealing", "daemon.signing"},
     {
         "daemon.throttle",
@@ -47,11 +47,14 @@ LAYERS: list[set[str]] = [
     {"daemon.audit"},
     {"daemon.assembly"},
     {"tui.lines", "tui.fields", "tui.frames", "tui.matching", "tui.curl", "tui.taste"},
-    {"tui.charts", "tui.wording", "tui.summary", "tui.sse", "tui.tally", "tui.client", "tui.themes"},
-    {"tui.board", "tui.pages", "tui.source", "tui.feed", "tui.widgets"},
-    {"tui.trust", "tui.gauges", "tui.recording", "tui.console"},
+    {"tui.standing"},
+    {"tui.charts", "tui.wording", "tui.summary", "tui.sse", "tui.tally", "tui.client", "tui.themes", "tui.saving"},
+    {"tui.board", "tui.pages", "tui.source", "tui.feed", "tui.widgets", "tui.journey"},
+    {"tui.trust", "tui.gauges", "tui.recording", "tui.console", "tui.acts", "tui.story"},
+    {"tui.tape"},
+    {"tui.then", "tui.travel"},
     {"tui.screens"},
-    {"tui.app"},
+    {"tui.app", "tui.web"},
     {"daemon.cli"},
 ]
 PURE = {
@@ -65,7 +68,8 @@ PURE = {
     "daemon.lane", "daemon.payloads", "daemon.signing", "daemon.throttle", "daemon.target",
     "daemon.transport.destination", "daemon.transport.guard",
     "tui.lines", "tui.fields", "tui.frames", "tui.charts", "tui.matching", "tui.curl", "tui.wording", "tui.summary",
-    "tui.sse", "tui.tally", "tui.board", "tui.pages", "tui.trust", "tui.gauges",
+    "tui.sse", "tui.tally", "tui.board", "tui.pages", "tui.trust", "tui.gauges", "tui.acts", "tui.standing",
+    "tui.journey", "tui.story",
 }  # fmt: skip
 IMPURE = {
     "asyncio", "aiohttp", "asyncpg", "structlog", "textual", "os", "socket", "time", "secrets", "subprocess",

@@ -258,6 +258,8 @@ class Board:
         elif event.type == "MessageAccepted":
             self._accepted(event)
         else:
+            if event.type == "PartitionTaken" and self.notable and self.notable[-1].type == event.type:
+                self.notable.pop()  # a process takes many at once: one line says it
             self.notable.append(event)
             if event.type in _CONFIG:
                 self._configured(event)
@@ -284,8 +286,15 @@ class Board:
             )
 
     def _configured(self, event: Happened) -> None:
+        if event.type == "EndpointDeleted":
+            self.targets.pop(event.stream, None)
+            return
         config = event.body.get("config")
         known = self.targets.get(event.stream)
+        if event.type in _BREAKER:
+            if known is not None:
+                known.stats = _broken(known.stats, event)
+            return
         url = text(config, "url") if isinstance(config, dict) else ""
         if known is not None:
             stats = known.stats
@@ -300,7 +309,22 @@ class Board:
             self._target(TargetStats(event.stream, text(event.body, "application"), url))
 
 
-_CONFIG: Final = frozenset({"EndpointRegistered", "EndpointUpdated", "EndpointDisabled", "EndpointEnabled"})
+_BREAKER: Final = frozenset({"BreakerOpened", "BreakerClosed", "BreakerReset"})
+_CONFIG: Final = (
+    frozenset({"EndpointRegistered", "EndpointUpdated", "EndpointDisabled", "EndpointEnabled", "EndpointDeleted"})
+    | _BREAKER
+)
+
+
+def _broken(stats: TargetStats, event: Happened) -> TargetStats:
+    """The statistics say more, of the busiest: the log says it of all, and at once."""
+    opened = event.type == "BreakerOpened"
+    return msgspec.structs.replace(
+        stats,
+        breaker="open" if opened else "closed",
+        breaker_until=moment(event.body, "until") if opened else None,
+        breaker_reason=(stats.breaker_reason or text(event.body, "fault")) if opened else None,
+    )
 
 
 def _succeeded(board: Board, event: Happened, endpoint: str) -> Delivery:
@@ -352,6 +376,14 @@ def _abandoned(board: Board, event: Happened, endpoint: str) -> Delivery:
     )
 
 
+def _resent(board: Board, event: Happened, endpoint: str) -> Delivery:
+    """Its attempts start over."""
+    type_ = board.event_type(event.stream)
+    at = moment(event.body, "next_at") or event.at
+    key, what = f"{event.stream}/{endpoint}", f"sent again by {event.actor}"
+    return Delivery(key, event.stream, endpoint, event.at, "waiting", what=what, event_type=type_, next_at=at)
+
+
 def _ended(state: str) -> Callable[[Board, Happened, str], Delivery]:
     def fold(board: Board, event: Happened, endpoint: str) -> Delivery:
         key = f"{event.stream}/{endpoint}"
@@ -373,4 +405,5 @@ _DELIVERY: Final[dict[str, Callable[[Board, Happened, str], Delivery]]] = {
     "DeliveryGone": _ended("gone"),
     "DeliveryCancelled": _ended("cancelled"),
     "DeliveryExpired": _ended("expired"),
+    "DeliveryResent": _resent,
 }

@@ -58,9 +58,11 @@ class Client:
         """The answer to a GET, decoded. Unreachable, Refused."""
         return await self._ask("GET", path, query)
 
-    async def post(self, path: str, body: dict[str, Any] | None = None, **query: str | int) -> Any:
+    async def post(
+        self, path: str, body: dict[str, Any] | None = None, *, within_s: float = ANSWER_S, **query: str | int
+    ) -> Any:
         """The answer to a POST, decoded. Unreachable, Refused."""
-        return await self._ask("POST", path, query, body or {})
+        return await self._ask("POST", path, query, body or {}, within_s)
 
     @asynccontextmanager
     async def stream(self, path: str, last_id: str, **query: str | int) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -73,10 +75,12 @@ class Client:
                     raise refusal(answer.status, await answer.content.read(4096))
                 yield answer.content.iter_any()
 
-    async def _ask(self, method: str, path: str, query: dict[str, str | int], body: Any = None) -> Any:
+    async def _ask(
+        self, method: str, path: str, query: dict[str, str | int], body: Any = None, within_s: float = ANSWER_S
+    ) -> Any:
         with _in_words(self.url):
             async with self._open().request(
-                method, self.url + path, params=query, json=body, timeout=aiohttp.ClientTimeout(ANSWER_S)
+                method, self.url + path, params=query, json=body, timeout=aiohttp.ClientTimeout(within_s)
             ) as answer:
                 data = bytearray()
                 async for chunk in answer.content.iter_any():

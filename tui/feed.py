@@ -7,13 +7,18 @@ from contextlib import suppress
 from random import Random
 from typing import Final, Protocol
 
+import msgspec
+
 from tui.client import Client, Refused, Unreachable
-from tui.frames import Frame, Link
+from tui.frames import Events, Frame, Happened, Hello, Link
 from tui.sse import BadStream, Parser
 
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MAX_S: Final = 10.0
 STREAM: Final = "/api/v1/live"
+LOG: Final = "/api/v1/log"
+SEED_EVENTS: Final = 500
+SEED_S: Final = 5.0
 
 
 class Feed(Protocol):
@@ -70,14 +75,28 @@ class LiveFeed:
             await self._wait(wait_s)
 
     async def _connected(self) -> AsyncIterator[Frame]:
-        parser = Parser(self._last_id)
+        parser, first = Parser(self._last_id), not self._last_id
         async with self._client.stream(STREAM, self._last_id, rate=self._rate) as chunks:
             yield Link("live")
             async for chunk in chunks:
                 for frame in parser.feed(chunk):
-                    self._heard = True
+                    self._heard, self._last_id = True, parser.last_id
                     yield frame
-                self._last_id = parser.last_id
+                    if first and isinstance(frame, Hello) and (lately := await self._lately(frame.positions)):
+                        yield lately
+
+    async def _lately(self, positions: str) -> Events | None:
+        """What happened last before the stream begins, up to where it begins: nothing between, nothing twice.
+
+        It is worth a look, not a failure: the stream is there without it.
+        """
+        try:
+            async with asyncio.timeout(SEED_S):
+                page = await self._client.get(LOG, before=positions, limit=SEED_EVENTS)
+            events = msgspec.convert(page["data"], tuple[Happened, ...])
+        except (TimeoutError, Unreachable, Refused, msgspec.ValidationError, KeyError, TypeError):
+            return None
+        return Events(events, positions) if events else None
 
     async def _wait(self, seconds: float | None) -> None:
         """Until somebody asks for another try, at most so long."""

@@ -57,6 +57,7 @@ class TargetStats(Struct, frozen=True):
     in_flight: int = 0
     backlog: int = 0
     backlog_more: bool = False
+    counted: bool = True  # whether the backlog is known
     breaker: str = "closed"
     breaker_until: datetime | None = None
     breaker_reason: str | None = None
@@ -138,6 +139,7 @@ class Stats(Struct, frozen=True):
     partitions: tuple[PartitionStats, ...] = ()
     checkpoint: CheckpointStats | None = None
     targets: tuple[TargetStats, ...] = ()
+    past: bool = False  # made from events alone: of the process nothing is known
 
 
 class Targets(msgspec.Struct, frozen=True):

@@ -14,6 +14,10 @@ Draw = Callable[[int, int], list[Line]]
 TILE_CELLS_MIN: Final = 17
 LAG_BAD_MS: Final = 100.0
 _NO_STATS: Final = [line(("waiting for the first second of hookd …", "muted italic"))]
+_PAST: Final = [
+    line(("The log does not tell how", "muted")),
+    line(("process and database were.", "muted")),
+]
 
 
 class Tile(NamedTuple):
@@ -51,7 +55,8 @@ def tiles(board: Board) -> Draw:
 
 
 def _tile(tile: Tile, width: int, lines: int) -> list[Line]:
-    value: Line = (Span(tile.value, f"bold {tile.role}"), Span(f" {tile.unit}" if tile.unit else "", "muted"))
+    unit = "" if tile.value.endswith(" s") else tile.unit  # from ten seconds on, milliseconds are told in those
+    value: Line = (Span(tile.value, f"bold {tile.role}"), Span(f" {unit}" if unit else "", "muted"))
     if lines == 2:  # noqa: PLR2004 - no room for the chart
         return [line((tile.name, "muted")), (*value, Span(f"  {tile.remark}", "faint"))]
     value = spread(value, line((f"{tile.remark} ", "faint")), width)
@@ -64,7 +69,7 @@ def _tiles(stats: Stats, past: list[Second]) -> list[Tile]:
     tried = stats.delivered + stats.failed
     delay, spent = stats.delay_ms or Quantiles(), stats.duration_ms or Quantiles()
     lag = stats.loop_lag_ms
-    waiting = stats.pending if stats.pending is not None else stats.queue
+    waiting = stats.pending if stats.pending is not None or stats.past else stats.queue
     oldest = stats.oldest_due_s
     return [
         Tile("accepted", wording.rate(stats.accepted / per), "/s", "", [each.accepted for each in past]),
@@ -88,7 +93,13 @@ def _tiles(stats: Stats, past: list[Second]) -> list[Tile]:
         Tile(
             "attempt p95", wording.ms(spent.p95), "ms", f"p50 {wording.ms(spent.p50)}", _known(past, "duration_p95")
         ),
-        Tile("in flight", wording.count(stats.in_flight), "", "", [float(each.in_flight) for each in past]),
+        Tile(
+            "in flight",
+            wording.count(None if stats.past else stats.in_flight),
+            "",
+            "",
+            [float(each.in_flight) for each in past],
+        ),
         Tile(
             "undelivered",
             wording.count(waiting),
@@ -155,6 +166,8 @@ def health(board: Board, clock: datetime | None) -> Draw:
     def draw(width: int, height: int) -> list[Line]:
         if stats is None:
             return list(_NO_STATS)
+        if stats.past:
+            return list(_PAST)
         version = f" {hello.version}" if hello and hello.version else ""
         rows = [
             spread(line((f"hookd{version}", "bold")), line((stats.process, "muted")), width),

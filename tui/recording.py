@@ -1,21 +1,22 @@
-"""An exported log, played: the same frames as the daemon's stream says, at any speed, paused, step by step.
+"""An exported log, as a reel: read once for an index, then from any place in both directions.
 
-The file is read once, for an index of moments and places (16 bytes an event), so that partitions that stand one
-after the other in it are played as one story; a .gz file is unpacked beside it first. Going back makes the board anew
-from the events before: nothing is ever taken back.
+The index holds a mark (moment and offset) every so many events, so it stays small however long the file is.
+Partitions that stand one after the other are told as one story: the file is cut into stretches in which time does not
+go back, and these are merged. A .gz file is unpacked beside it first.
 """
 
 import asyncio
 import gzip
-import shutil
+import heapq
 import tempfile
 import threading
-import time
 import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -23,99 +24,236 @@ import msgspec
 
 from events.cloudevent import NotALine, decode
 from events.leaf import RawEvent, at_us
-from tui.client import Refused
-from tui.frames import Clock, Events, Frame, Happened, Hello, Link, Reset, Targets
-from tui.pages import Answer
-from tui.tally import Tally
+from tui.frames import Happened
+from tui.journey import Page, Place, Shot
+from tui.standing import CONFIGURING, Standing, standing_after
 
-TICK_S: Final = 0.1
-LOOK_BACK: Final = 5_000
-"""Events before a place that are shown when it is gone to."""
+EVERY: Final = 256
+"""Events from one mark to the next."""
+STRETCHES_MAX: Final = 256
+"""A file in which time goes back more often is told in the order of its lines from there on."""
+CONFIGURING_MAX: Final = 100_000
 FOUND_MAX: Final = 2_000
-BURST: Final = 2_000
+PROGRESS_BYTES: Final = 1 << 20
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  # of at_us, as of PostgreSQL
 _EARLIEST_US: Final = at_us(datetime(1970, 1, 1, tzinfo=UTC))
 _LATEST_US: Final = at_us(datetime(9000, 1, 1, tzinfo=UTC))
 """A log that was tampered with may hold any moment."""
+_PREFIX: Final = "hookd."
+_NO_EVENTS: Final = frozenset({"hookd.checkpoint", "hookd.export"})
+_CONFIGURING: Final = frozenset(_PREFIX + each for each in CONFIGURING)
+
+Progress = Callable[[int, int], None]
+"""Told now and then: so many bytes of so many are read."""
+
+
+class _Head(msgspec.Struct, gc=False):
+    """As much of a line as the index needs."""
+
+    type: str
+    partition: int | None = None
+    time: datetime | None = None
+    atus: str | None = None
+
+
+_Ordered = tuple[tuple[int, ...], Shot]
+_heads: Final = msgspec.json.Decoder(_Head)
+
+
+class _Stretch:
+    """A part of the file in which time does not go back."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.moments = array("q")  # of each mark's event: the latest so far
+        self.offsets = array("q")
+        self.count = 0
+        self.latest = _EARLIEST_US
+        self.end = 0  # offset
+
+    def add(self, moment: int, offset: int, end: int) -> None:
+        self.latest = max(self.latest, moment)
+        if self.count % EVERY == 0:
+            self.moments.append(self.latest)
+            self.offsets.append(offset)
+        self.count += 1
+        self.end = end
 
 
 class Recording:
-    """The events of a file, in order of time. `unreadable` counts the lines that are none."""
+    """The events of a file, in order of time. `unreadable` counts the lines that are none. A Reel.
 
-    def __init__(self, file: IO[bytes]) -> None:
+    Reading is quick, but it reads from a disk: the methods of a Reel do it in a thread.
+    """
+
+    def __init__(self, file: IO[bytes], size: int = 0, progress: Progress = lambda _done, _of: None) -> None:
         self._file = file
         self._lock = threading.Lock()
         self.unreadable = 0
-        moments, places = array("q"), array("q")
-        place = 0
+        self._stretches: list[_Stretch] = []
+        self._configuring: deque[tuple[int, int, int]] = deque(maxlen=CONFIGURING_MAX)
+        place, told = 0, 0
         for each in file:
             if each.strip():
-                try:
-                    raw = decode(each)
-                except NotALine:
-                    self.unreadable += 1
-                else:
-                    if isinstance(raw, RawEvent):
-                        moments.append(min(max(raw.at_us, _EARLIEST_US), _LATEST_US))
-                        places.append(place)
+                self._index(each, place)
             place += len(each)
-        order = sorted(range(len(moments)), key=moments.__getitem__)
-        self._moments = array("q", (moments[at] for at in order))
-        self._places = array("q", (places[at] for at in order))
+            if place - told >= PROGRESS_BYTES:
+                told = place
+                progress(place, max(size, place))
+
+    def _index(self, line: bytes, offset: int) -> None:
+        moment, head = _moment_of(line)
+        if head is None:
+            self.unreadable += 1
+            return
+        if moment is None:
+            return
+        stretches = self._stretches
+        last = stretches[-1] if stretches else None
+        partition = head.partition or 0
+        goes_back = last is not None and last.partition != partition and moment < last.latest
+        if last is None or (goes_back and len(stretches) < STRETCHES_MAX):
+            last = _Stretch(partition)
+            stretches.append(last)
+        last.partition = partition
+        last.add(moment, offset, offset + len(line))
+        if head.type in _CONFIGURING:
+            self._configuring.append((len(stretches) - 1, last.count, offset))
 
     @classmethod
-    def open(cls, path: Path) -> "Recording":
+    def open(cls, path: Path, progress: Progress = lambda _done, _of: None) -> "Recording":
         """Index a .jsonl or .jsonl.gz file. OSError, EOFError, zlib.error."""
         with path.open("rb") as opened:
             packed = opened.read(2) == b"\x1f\x8b"
         if not packed:
-            return cls(path.open("rb"))  # kept open, to be read from
+            return cls(path.open("rb"), path.stat().st_size, progress)  # kept open, to be read from
         unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - kept open
         try:
             with gzip.open(path) as source:
-                shutil.copyfileobj(source, unpacked)
+                while chunk := source.read(PROGRESS_BYTES):
+                    unpacked.write(chunk)
+                    progress(0, unpacked.tell())
         except (OSError, EOFError, zlib.error):
             unpacked.close()
             raise
+        size = unpacked.tell()
         unpacked.seek(0)
-        return cls(unpacked)
+        return cls(unpacked, size, progress)
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
     def __len__(self) -> int:
-        return len(self._moments)
+        return sum(each.count for each in self._stretches)
 
-    def at(self, index: int) -> datetime:
-        """The moment of an event."""
-        return _EPOCH + timedelta(microseconds=self._moments[index])
+    # --- Reel
 
-    def index(self, at: datetime) -> int:
-        """How many events there are up to a moment, that moment included."""
-        return bisect_right(self._moments, (at - _EPOCH) // timedelta(microseconds=1))
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """See Reel."""
+        if not self._stretches:
+            return None
+        first = min(each.moments[0] for each in self._stretches)
+        return _at(first), _at(max(each.latest for each in self._stretches))
 
-    def read(self, begin: int, end: int) -> Iterator[Happened]:
-        """Events, by their place in the order of time."""
-        for place in self._places[begin:end]:
-            raw = decode(self._line(place))
-            if isinstance(raw, RawEvent):
-                yield happened(raw)
+    async def after(self, place: Place, count: int) -> Page:
+        """See Reel."""
+        return await asyncio.to_thread(self.following, place, count)
 
-    def _line(self, place: int) -> bytes:
+    async def before(self, place: Place | None, count: int) -> Page:
+        """See Reel."""
+        return await asyncio.to_thread(self.leading, self.end() if place is None else place, count)
+
+    async def at(self, moment: datetime, count: int) -> Page:
+        """See Reel."""
+        return await asyncio.to_thread(lambda: self.leading(self.place_at(moment), count))
+
+    async def standing(self, place: Place) -> Standing:
+        """See Reel. The file may begin anywhere, so what waited is known at its begin only."""
+        return await asyncio.to_thread(self._standing, place)
+
+    # --- the same, at once
+
+    def end(self) -> Place:
+        """The place after everything."""
+        return tuple(each.count for each in self._stretches)
+
+    def place_at(self, moment: datetime) -> Place:
+        """The place after all that happened up to a moment."""
+        wanted = (moment - _EPOCH) // timedelta(microseconds=1)
+        place = []
+        for number, each in enumerate(self._stretches):
+            mark = bisect_right(each.moments, wanted) - 1
+            count = 0
+            if mark >= 0:
+                count = mark * EVERY + sum(1 for key, _ in self._block(number, mark) if key[0] <= wanted)
+            place.append(count)
+        return tuple(place)
+
+    def following(self, place: Place, count: int) -> Page:
+        """The next events."""
+        tracks = [self._forwards(number, begin) for number, begin in enumerate(place)]
+        shots = [shot for _, shot in islice(heapq.merge(*tracks, key=_key), count)]
+        return Page(shots, place, _moved(place, shots, 1))
+
+    def leading(self, place: Place, count: int) -> Page:
+        """The events before."""
+        tracks = [self._backwards(number, end) for number, end in enumerate(place)]
+        shots = [shot for _, shot in islice(heapq.merge(*tracks, key=_key, reverse=True), count)]
+        shots.reverse()
+        return Page(shots, _moved(place, shots, -1), place)
+
+    def _forwards(self, number: int, begin: int) -> Iterator[_Ordered]:
+        for mark in range(begin // EVERY, len(self._stretches[number].offsets)):
+            block = self._block(number, mark)
+            yield from block[begin - mark * EVERY :] if mark == begin // EVERY else block
+
+    def _backwards(self, number: int, end: int) -> Iterator[_Ordered]:
+        for mark in range((end - 1) // EVERY, -1, -1):
+            yield from reversed(self._block(number, mark)[: end - mark * EVERY])
+
+    def _block(self, number: int, mark: int) -> list[_Ordered]:
+        """The events from a mark to the next, each with what they are ordered by."""
+        stretch = self._stretches[number]
+        begin = stretch.offsets[mark]
+        end = stretch.offsets[mark + 1] if mark + 1 < len(stretch.offsets) else stretch.end
         with self._lock:  # a search reads in a thread while the play goes on
-            self._file.seek(place)
-            return self._file.readline()
+            self._file.seek(begin)
+            data = self._file.read(end - begin)
+        found: list[_Ordered] = []
+        latest = stretch.moments[mark]
+        for line in data.split(b"\n"):
+            moment, _ = _moment_of(line)
+            if moment is not None:
+                latest = max(latest, moment)
+                found.append(((latest, number, mark, len(found)), Shot(number, _event(line))))
+        return found
+
+    def _standing(self, place: Place) -> Standing:
+        lines = []
+        with self._lock:
+            for number, nth, offset in self._configuring:
+                if nth <= place[number]:
+                    self._file.seek(offset)
+                    lines.append(self._file.readline())
+        events = sorted(map(_event, lines), key=lambda each: each.at)
+        return standing_after(events, whole=not any(place))
 
     def mentioning(self, identifier: str) -> list[Happened]:
         """The events that name an id, the last ones if there are very many."""
-        wanted = identifier.encode()
+        wanted = identifier.encode("utf-8", "surrogatepass")
         found: list[Happened] = []
-        for place in self._places:
-            each = self._line(place)
-            if wanted in each and isinstance(raw := decode(each), RawEvent):
-                found.append(happened(raw))
-        return found[-FOUND_MAX:]
+        for stretch in self._stretches:
+            for mark, begin in enumerate(stretch.offsets):
+                end = stretch.offsets[mark + 1] if mark + 1 < len(stretch.offsets) else stretch.end
+                with self._lock:
+                    self._file.seek(begin)
+                    data = self._file.read(end - begin)
+                if wanted in data:
+                    lines = (line for line in data.split(b"\n") if wanted in line)
+                    found += [_event(line) for line in lines if _moment_of(line)[0] is not None]
+        return sorted(found, key=lambda each: each.at)[-FOUND_MAX:]
 
 
 def happened(raw: RawEvent) -> Happened:
@@ -127,7 +265,7 @@ def happened(raw: RawEvent) -> Happened:
     return Happened(
         raw.partition,
         raw.seq,
-        _EPOCH + timedelta(microseconds=min(max(raw.at_us, _EARLIEST_US), _LATEST_US)),
+        _at(raw.at_us),
         raw.stream,
         raw.type,
         raw.version,
@@ -138,238 +276,49 @@ def happened(raw: RawEvent) -> Happened:
     )
 
 
-class Player:
-    """The place in a recording, and how fast it moves. It has no clock: `advance` is told how much time passed."""
-
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
-        self.speed = 1.0
-        self.playing = True
-        self.next = 0
-        self.at = recording.at(0) if len(recording) else _EPOCH
-        self._tally = Tally()
-
-    @property
-    def ended(self) -> bool:
-        """Whether all has been played."""
-        return self.next >= len(self.recording)
-
-    def link(self) -> Link:
-        """How it stands, in a frame."""
-        speed = f"x{self.speed:g}"
-        return Link("ended" if self.ended else "playing" if self.playing else "paused", speed)
-
-    def clock(self) -> Clock:
-        """The time from now on."""
-        return Clock(self.at, self.speed if self.playing and not self.ended else 0.0)
-
-    def advance(self, seconds: float) -> list[Frame]:
-        """What happens in so many seconds of the spectator."""
-        if not self.playing or self.ended:
-            return []
-        return self._play_to(self.at + timedelta(seconds=seconds * self.speed))
-
-    def step(self, events: int = 1) -> list[Frame]:
-        """The next events, however far away; back with a negative number."""
-        if events < 0:
-            return self._place(max(self.next + events, 0))
-        end = min(self.next + events, len(self.recording))
-        if end == self.next:
-            return []
-        return self._play_to(self.recording.at(end - 1), end)
-
-    def seek(self, at: datetime) -> list[Frame]:
-        """Go to a moment."""
-        frames = self._place(self.recording.index(at))
-        self.at = at
-        return [*frames, self.clock()]
-
-    def _place(self, index: int) -> list[Frame]:
-        self._tally = Tally()
-        self.next = max(index - LOOK_BACK, 0)
-        frames: list[Frame] = [Reset()]
-        if index:
-            frames += self._play_to(self.recording.at(index - 1), index)
-        else:
-            self.at = self.recording.at(0) if len(self.recording) else _EPOCH
-        return [*frames, self.link(), self.clock()]
-
-    def _play_to(self, at: datetime, end: int | None = None) -> list[Frame]:
-        end = self.recording.index(at) if end is None else end
-        frames: list[Frame] = []
-        while self.next < end:
-            upto = min(self.next + BURST, end)
-            batch: list[Happened] = []
-            for each in self.recording.read(self.next, upto):
-                if seconds := self._tally.upto(each.at):
-                    frames += [Events(tuple(batch)), *seconds[-60:]] if batch else seconds[-60:]
-                    batch = []
-                self._tally.take(each)
-                batch.append(each)
-            if batch:
-                frames.append(Events(tuple(batch)))
-            self.next = upto
-        self.at = at
-        frames += self._tally.upto(at)[-60:]
-        return [*frames, *([self.link()] if self.ended else []), self.clock()]
+def _moment_of(line: bytes) -> tuple[int | None, _Head | None]:
+    """When the event of a line happened, None if it is another line; and its head, None if it is no line at all."""
+    try:
+        head = _heads.decode(line)
+        if head.type in _NO_EVENTS:
+            return None, head
+        moment = at_us(head.time) if head.time is not None else int(head.atus or "")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, TypeError):
+        return None, None
+    if head.partition is None or not head.type.startswith(_PREFIX):
+        return None, None
+    return _bounded(moment), head
 
 
-class FileFeed:
-    """A Feed over a file. `player` is there once the file has been read; whoever moves it calls `told`."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.player: Player | None = None
-        self._queue: asyncio.Queue[list[Frame]] = asyncio.Queue()
-
-    def retry(self) -> None:
-        """Nothing to try again."""
-
-    def told(self, frames: list[Frame]) -> None:
-        """Show what moving the player answered."""
-        self._queue.put_nowait(frames)
-
-    # --- what an operator does
-
-    def pause(self) -> None:
-        """Stand still, or go on."""
-        if self.player is not None:
-            self.player.playing = not self.player.playing
-            self.told([self.player.link(), self.player.clock()])
-
-    def faster(self, factor: float) -> None:
-        """Change the speed."""
-        if self.player is not None:
-            self.player.speed = min(max(self.player.speed * factor, 0.125), 4096.0)
-            self.told([self.player.link(), self.player.clock()])
-
-    def step(self, events: int) -> None:
-        """So many events on, or back; playing stops."""
-        if self.player is not None:
-            self.player.playing = False
-            self.told([*self.player.step(events), self.player.link(), self.player.clock()])
-
-    def seek(self, seconds: float) -> None:
-        """So many recorded seconds on, or back."""
-        if self.player is not None:
-            self.told(self.player.seek(self.player.at + timedelta(seconds=seconds)))
-
-    async def frames(self) -> AsyncIterator[Frame]:
-        """See Feed."""
-        yield Link("connecting", f"reading {self._path.name}")
-        try:
-            recording = await asyncio.to_thread(Recording.open, self._path)
-        except (OSError, EOFError, zlib.error) as error:
-            yield Link("refused", f"{self._path.name} cannot be read: {error.__class__.__name__}: {error}")
-            await asyncio.Event().wait()
-            return
-        try:
-            async for frame in self._play(recording):
-                yield frame
-        finally:
-            recording.close()
-
-    async def _play(self, recording: Recording) -> AsyncIterator[Frame]:
-        if not len(recording):
-            yield Link("refused", f"{self._path.name} holds no event of an export")
-            await asyncio.Event().wait()
-        self.player = Player(recording)
-        yield Hello(process=self._path.name, now=self.player.at)
-        yield self.player.link()
-        yield self.player.clock()
-        before = time.monotonic()
-        while True:
-            try:
-                async with asyncio.timeout(TICK_S):
-                    moved = await self._queue.get()
-            except TimeoutError:
-                now = time.monotonic()
-                moved, before = self.player.advance(now - before), now
-            for frame in moved:
-                yield frame
+def _event(line: bytes) -> Happened:
+    """The event of a line that has a moment."""
+    try:
+        raw = decode(line)
+    except NotALine as error:
+        return _damaged(line, str(error))
+    return happened(raw) if isinstance(raw, RawEvent) else _damaged(line, "no event")
 
 
-class FileSource:
-    """A Source that answers from a recording what the log alone can tell."""
-
-    def __init__(self, feed: FileFeed) -> None:
-        self._feed = feed
-
-    async def delivery(self, message: str, endpoint: str) -> Answer:
-        """See Source."""
-        events = [each for each in await self._find(message) if each.endpoint in {endpoint, None}]
-        attempts = [_attempt(each) for each in events if each.type in {"AttemptSucceeded", "AttemptFailed"}]
-        return {"message": message, "endpoint": endpoint, "attempts": attempts, "trail": _trail(events)}
-
-    async def endpoint(self, endpoint: str) -> Answer:
-        """See Source."""
-        events = await self._find(endpoint)
-        own = [each for each in events if each.stream == endpoint]
-        config: Answer = next(
-            (each.body["config"] for each in reversed(own) if isinstance(each.body.get("config"), dict)), {}
-        )
-        attempts = [
-            _attempt(each) | {"message": each.stream}
-            for each in reversed(events[-50:])
-            if each.endpoint == endpoint and each.type in {"AttemptSucceeded", "AttemptFailed"}
-        ]
-        return {"endpoint": endpoint, "url": config.get("url"), "configuration": config, "attempts": attempts}
-
-    async def message(self, message: str) -> Answer:
-        """See Source."""
-        events = await self._find(message)
-        accepted = next((each for each in events if each.type == "MessageAccepted"), None)
-        body = accepted.body if accepted else {}
-        return {
-            "id": message,
-            "eventType": body.get("event_type"),
-            "application": body.get("application"),
-            "acceptedAt": accepted.at.isoformat() if accepted else None,
-            "size": body.get("size"),
-            "digest": body.get("digest"),
-            "payloadGone": "an export holds no payloads",
-            "deliveries": [{"endpoint": each, "state": "waiting"} for each in body.get("endpoints", ())],
-        }
-
-    async def targets(self) -> list[Targets]:
-        """See Source: what the events tell is all there is."""
-        return []
-
-    async def overview(self) -> Answer:
-        """See Source."""
-        return {}
-
-    async def _find(self, identifier: str) -> list[Happened]:
-        if self._feed.player is None:
-            raise Refused("the recording is still being read", 404)
-        found = await asyncio.to_thread(self._feed.player.recording.mentioning, identifier)
-        if not found:
-            raise Refused(f"the recording does not tell of {identifier}", 404)
-        return found
+def _damaged(line: bytes, why: str) -> Happened:
+    moment, head = _moment_of(line)
+    type_ = head.type.removeprefix(_PREFIX) if head else "?"
+    return Happened(head.partition or 0 if head else 0, 0, _at(moment or 0), "", type_, body={"unreadable": why})
 
 
-def _attempt(event: Happened) -> Answer:
-    body = event.body
-    return {
-        "position": event.position,
-        "at": event.at.isoformat(),
-        "attempt": body.get("attempt"),
-        "status": body.get("status"),
-        "fault": body.get("fault"),
-        "detail": body.get("detail"),
-        "durationMs": body.get("duration_ms"),
-        "responseBytes": body.get("response_bytes"),
-    }
+def _bounded(moment: int) -> int:
+    return min(max(moment, _EARLIEST_US), _LATEST_US)
 
 
-def _trail(events: list[Happened]) -> list[Answer]:
-    return [
-        {
-            "at": each.at.isoformat(),
-            "type": each.type,
-            "actor": each.actor,
-            "partition": each.partition,
-            "seq": each.seq,
-        }
-        for each in events
-    ]
+def _at(moment: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=_bounded(moment))
+
+
+def _key(item: _Ordered) -> tuple[int, ...]:
+    return item[0]
+
+
+def _moved(place: Place, shots: list[Shot], by: int) -> Place:
+    moved = list(place)
+    for shot in shots:
+        moved[shot.track] += by
+    return tuple(moved)

@@ -3,7 +3,7 @@
 Answers are the API's JSON as it came: `pages` reads it with care. A recording answers the same from its file.
 """
 
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +14,8 @@ from tui.frames import Targets, TargetStats
 API: Final = "/api/v1"
 PAGE_ROWS: Final = 250
 TARGETS_MAX: Final = 10_000
+ACT_S: Final = 40.0
+"""An act on many deliveries is answered after 15 s, done or not."""
 
 Answer = dict[str, Any]
 
@@ -39,6 +41,15 @@ class Source(Protocol):
 
     async def overview(self) -> Answer:
         """Sizes and counts of the whole."""
+        ...
+
+
+@runtime_checkable
+class Doer(Protocol):
+    """A source at which something can be changed."""
+
+    async def do(self, path: str, body: Answer, *, dry: bool) -> Answer:
+        """Ask for an act; dry: only for what it would touch. Unreachable, Refused."""
         ...
 
 
@@ -77,11 +88,27 @@ class LiveSource:
         """See Source."""
         return await self._get("/overview")
 
+    async def log(self, **query: str | int) -> Answer:
+        """See tape.Archive."""
+        return await self._get("/log", **query)
+
+    async def as_of(self, at: str) -> Answer:
+        """See tape.Archive."""
+        return await self._get("/audit/as-of", at=at)
+
+    async def do(self, path: str, body: Answer, *, dry: bool) -> Answer:
+        """See Doer."""
+        query = {"dryRun": "true"} if dry else {}
+        return _read(await self._client.post(API + path, body, within_s=ACT_S, **query))
+
     async def _get(self, path: str, **query: Any) -> Answer:
-        answer = await self._client.get(API + path, **query)
-        if not isinstance(answer, dict):
-            raise Unreachable("the daemon's answer cannot be read by this console")
-        return answer
+        return _read(await self._client.get(API + path, **query))
+
+
+def _read(answer: Any) -> Answer:
+    if not isinstance(answer, dict):
+        raise Unreachable("the daemon's answer cannot be read by this console")
+    return answer
 
 
 def targets_of(page: Answer) -> Targets:
@@ -96,4 +123,4 @@ def targets_of(page: Answer) -> Targets:
     return Targets(tuple(found))
 
 
-__all__ = ["Answer", "LiveSource", "Refused", "Source", "Unreachable", "targets_of"]
+__all__ = ["Answer", "Doer", "LiveSource", "Refused", "Source", "Unreachable", "targets_of"]

@@ -7,13 +7,15 @@ from tui.board import Board, Trust
 from tui.lines import Line, Span, line
 
 
-def trust_line(trust: Trust, *, writable: bool, clock: datetime | None = None) -> Line:
+def trust_line(trust: Trust, *, writable: bool, clock: datetime | None = None, past: bool = False) -> Line:
     """The right end of the first line: may one act, does the data come, and how old is it."""
     look = wording.LINK[trust.state]
     mode: Line = (Span("WRITE", "bold warn"),) if writable else (Span("read-only", "muted"),)
     shown = f"{look.glyph} {'lost' if trust.state == 'lost' else look.word}"
     if trust.state in {"live", "silent", "lost"} and trust.age_s is not None:
         shown += f" · {wording.duration(trust.age_s)}"
+    if past:
+        return line(("◀ past · read-only", "bold warn"))
     if trust.state in {"playing", "paused"}:
         return line((f"{shown} {trust.detail} · {wording.day(clock)}", f"bold {look.role}"))
     return (*mode, Span("  "), Span(shown, f"bold {look.role}"))
@@ -25,7 +27,7 @@ def banner(board: Board, trust: Trust) -> Line:
         case "lost":
             return line((_lost(trust), "bold on-bad ground"))
         case "refused":
-            return line((f"✗ {trust.detail} · r tries again", "bold on-bad ground"))
+            return line((f"✗ {trust.detail} · ctrl+r tries again", "bold on-bad ground"))
         case "silent":
             said = (
                 f"nothing has come for {wording.duration(trust.age_s)}"
@@ -43,11 +45,16 @@ def banner(board: Board, trust: Trust) -> Line:
     return ()
 
 
+def as_of(past: str) -> Line:
+    """The banner of the past."""
+    return line((f"◀ as of {past}, not now · t returns to live", "bold on-warn ground"))
+
+
 def _lost(trust: Trust) -> str:
     ago = f" {wording.duration(trust.age_s)} ago" if trust.age_s is not None else ""
     tries = f", try {trust.tries + 1}" if trust.tries > 1 else ""
     when = wording.duration(trust.retry_in_s) if trust.retry_in_s is not None else "a moment"
-    return f"✗ connection lost{ago}, next try in {when} (r: now){tries} · {trust.detail}"
+    return f"✗ connection lost{ago}, next try in {when} (ctrl+r: now){tries} · {trust.detail}"
 
 
 def skipped(board: Board) -> Line:

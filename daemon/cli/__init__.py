@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.cli import audit, demo, doctor, listen, token, up
+from daemon.cli import audit, console, demo, doctor, listen, token, up
 
 app = typer.Typer(
     name="hookd",
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
+app.command("console")(console.console)
 app.command("listen")(listen.listen)
 app.command("token")(token.token)
 app.command("secrets")(token.secrets)
@@ -41,5 +42,8 @@ def main() -> None:
     try:
         app()
     except Refused as refused:
-        print(f"hookd: {refused}", file=sys.stderr)
+        from events.wording import safe
+
+        lines = [safe(line) for line in str(refused).split("\n")]  # it may quote what somebody else wrote
+        print("hookd: " + "\n".join(lines), file=sys.stderr)
         sys.exit(2)

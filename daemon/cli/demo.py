@@ -1,12 +1,16 @@
-"""`hookd demo`: the whole of hookd with receivers of different tempers and steady traffic, until Ctrl-C."""
+"""`hookd demo`: the whole of hookd with receivers of different tempers and steady traffic, until Ctrl-C.
+
+On a terminal the console opens on it, and may change things; elsewhere, or with --plain, each delivery is a line.
+"""
 
 import asyncio
 import hashlib
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from itertools import count, cycle
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from daemon.cli.common import run, settings_or_refuse
+from daemon.cli.console import Config, operator, taste_of, watch
+from daemon.cli.token import _tokens
 
 if TYPE_CHECKING:
     from daemon.assembly import Daemon
@@ -21,7 +27,10 @@ if TYPE_CHECKING:
 
 _Rate = Annotated[float, typer.Option(min=0.1, max=1000, help="Messages a second.")]
 _Port = Annotated[int, typer.Option(help="Port of the API, 0 for a free one.")]
+_Plain = Annotated[bool, typer.Option("--plain", help="Print each delivery instead of opening the console.")]
 
+LOG_FILE = "hookd.log"
+TYPES = ("order.created", "order.paid", "invoice.sent", "user.updated")
 RETRY_DELAYS_S = (1.0, 2.0, 4.0, 8.0)
 TEMPERS = {
     "healthy": "answers 200 at once",
@@ -31,8 +40,9 @@ TEMPERS = {
 }
 
 
-def demo(rate: _Rate = 2.0, port: _Port = 0) -> None:
-    """Start everything, send messages to four receivers, print each delivery as it happens. Nothing is kept."""
+def demo(rate: _Rate = 2.0, port: _Port = 0, plain: _Plain = False, config_home: Config = None) -> None:
+    """Start everything, send messages to four receivers, show each delivery as it happens. Nothing is kept."""
+    watched = not plain and sys.stdout.isatty() and sys.stdin.isatty()
     with _scratch_home() as home:
         settings = settings_or_refuse(
             hookd_home=home, port=port, retry_delays_s=RETRY_DELAYS_S, database_url="", breaker_failures_max=5
@@ -40,8 +50,14 @@ def demo(rate: _Rate = 2.0, port: _Port = 0) -> None:
         from daemon.assembly import Daemon
         from daemon.logs import configure
 
-        configure("error", settings.log_format)
-        run(_demo(Daemon(settings), rate))
+        if not watched:
+            configure("error", settings.log_format)
+            run(_print(Daemon(settings), rate))
+            return
+        with (home / LOG_FILE).open("a", encoding="utf-8") as log:
+            configure("warning", "json", log)  # the screen is the console's
+            token = _tokens(settings).mint_operator(operator(), may_act=True)
+            run(_watch(Daemon(settings), rate, token, config_home))
 
 
 @contextmanager
@@ -51,26 +67,56 @@ def _scratch_home() -> Iterator[Path]:
         yield Path(folder)
 
 
-async def _demo(daemon: "Daemon", rate: float) -> None:
-    from daemon.cli.up import started, stop_signal
+@asynccontextmanager
+async def _traffic(daemon: "Daemon", rate: float, followed: Any = None) -> AsyncIterator[None]:
+    """Hookd, its receivers, and messages to them, for the length of the block."""
+    from daemon.cli.up import started
 
-    stop = stop_signal()
     print("starting PostgreSQL and hookd …", file=sys.stderr)
     await started(daemon)
     receivers = Receivers()
     urls = await receivers.start()
     names = await _register(daemon, urls)
-    daemon.recorder.followers.append(Printer(names).follow)
+    if followed is not None:
+        daemon.recorder.followers.append(followed(names).follow)
+    traffic = daemon.supervisor.service("traffic", lambda: _send(daemon, rate))
+    try:
+        yield
+    finally:
+        await daemon.supervisor.stop(traffic)
+        print("stopping …", file=sys.stderr)
+        await daemon.stop(grace_s=1)
+        await receivers.stop()
+
+
+async def _watch(daemon: "Daemon", rate: float, token: str, config_home: Path | None) -> None:
+    from daemon.cli.up import stop_signal
+
+    def ended_by_signals(leave: Callable[[], None]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, leave)
+
+    stop = stop_signal()
+    async with _traffic(daemon, rate):
+        if not stop.is_set():
+            await watch(daemon.url, token, taste_of(config_home), write=True, leave=ended_by_signals)
+
+
+async def _print(daemon: "Daemon", rate: float) -> None:
+    from daemon.cli.up import stop_signal
+
+    stop = stop_signal()
+    async with _traffic(daemon, rate, Printer):
+        _introduce(daemon, rate)
+        await stop.wait()
+        print()
+
+
+def _introduce(daemon: "Daemon", rate: float) -> None:
     print(f"\nhookd runs at {daemon.url}, with four receivers:")
     for temper, text in TEMPERS.items():
         print(f"  {temper:8} {text}")
     print(f"\nA message goes to all of them {rate:g} times a second. Ctrl-C ends.\n", flush=True)
-    traffic = daemon.supervisor.service("traffic", lambda: _send(daemon, rate))
-    await stop.wait()
-    await daemon.supervisor.stop(traffic)
-    print("\nstopping …", file=sys.stderr)
-    await daemon.stop(grace_s=1)
-    await receivers.stop()
 
 
 async def _register(daemon: "Daemon", urls: dict[str, str]) -> dict[str, str]:
@@ -99,10 +145,10 @@ async def _send(daemon: "Daemon", rate: float) -> None:
 
     desk = daemon.desk
     application = next(iter(desk.world.applications("org_demo"))).id
-    for number in count(1):
+    for number, event_type in zip(count(1), cycle(TYPES), strict=False):
         payload = b'{"order": %d, "status": "paid"}' % number
         digest = hashlib.sha256(payload).hexdigest()
-        await desk.ask(AcceptMessage(desk.mint("msg"), application, "order.paid", payload, digest), "demo", None)
+        await desk.ask(AcceptMessage(desk.mint("msg"), application, event_type, payload, digest), "demo", None)
         await asyncio.sleep(1 / rate)
 
 

@@ -255,7 +255,7 @@ async def test_the_key_lies_sealed_and_cannot_be_replaced_once_it_has_signed(
     with pytest.raises(SealBroken):
         await other.seal()
     await connection.execute("delete from content.secret")
-    with pytest.raises(KeyLost, match="restore content"):
+    with pytest.raises(KeyLost, match="restored from a backup"):
         await notary(opened).seal()
     await other.close()
 

@@ -39,6 +39,9 @@ async def test_a_log_is_carried_to_another_home(hookd: Hookd, folder: Path, sink
     assert "signatures fit your key" in loaded
     assert "this database is for auditing" in loaded
     assert "the database is not empty" in await said(folder, "audit", "import", "log.parquet", status=2, **other)
+    assert "only the log's own database can sign" in await said(folder, "audit", "checkpoint", status=2, **other)
+    stranger = {**ours, "SEALING_KEYS": "A" * 43 + "="}
+    assert "the log cannot be sealed" in await said(folder, "audit", "checkpoint", status=2, **stranger)
     assert await said(folder, "audit", "trail", application, **other) == await said(
         folder, "audit", "trail", application, **ours
     )

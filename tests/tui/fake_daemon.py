@@ -31,6 +31,12 @@ class FakeDaemon:
         self.refuse: int | None = None
         self.asked: list[str] = []  # paths, with the id to resume from
         self.connected = asyncio.Event()
+        self.log: list[dict] = []  # what happened before
+        self.acts: list[tuple[str, dict, bool]] = []  # path, body, whether dry
+        self.queries: list[dict[str, str]] = []  # of the log
+        self.answers: dict[str, dict] = {}  # by the act's last word
+        self.acting = asyncio.Event()  # cleared, acts hang
+        self.acting.set()
         self._streams: set[asyncio.Queue[bytes | None]] = set()
         self.url = ""
 
@@ -39,6 +45,8 @@ class FakeDaemon:
         app.add_routes(
             [
                 web.get("/api/v1/live", self._live),
+                web.get("/api/v1/log", self._log),
+                web.post("/api/v1/{path:(endpoints|deliveries)/.+}", self._act),
                 web.get("/api/v1/targets", self._json(lambda _: self.world.targets_page())),
                 web.get("/api/v1/overview", self._json(lambda _: self.world.last or self.world.stats())),
                 web.get("/api/v1/endpoints/{id}", self._json(lambda at: self.world.endpoint(at["id"]))),
@@ -83,13 +91,28 @@ class FakeDaemon:
 
         return handler
 
+    async def _log(self, request: web.Request) -> web.Response:
+        self.queries.append(dict(request.query))
+        return web.json_response({"data": self.log})
+
+    async def _act(self, request: web.Request) -> web.Response:
+        path, dry = request.match_info["path"], request.query.get("dryRun") == "true"
+        self.acts.append((path, await request.json(), dry))
+        name = path.rpartition("/")[2]
+        told = {"touches": 3, "touched": 3} | self.answers.get(name, {})
+        if not dry:
+            await self.acting.wait()
+        if told.get("refuse"):
+            return web.json_response({"detail": told["detail"]}, status=told["refuse"])
+        return web.json_response({"touches": told["touches"]} if dry else {**told, "touches": None})
+
     async def _live(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._streams.add(queue)
         try:
-            await response.write(sse("hello", self.world.hello()))
+            await response.write(sse("hello", self.world.hello(), self.world.positions))
             self.connected.set()
             while (chunk := await queue.get()) is not None:
                 if chunk:

@@ -25,3 +25,4 @@ TEXTS = (
     "{0} %s $1 `id` \\",
 )
 SENDABLE = tuple(text for text in TEXTS if text.isascii() or "\ud800" not in text)
+MIXED = (" ".join(text[:500] for text in SENDABLE), " ".join(text[:500] for text in reversed(SENDABLE)))

@@ -9,7 +9,7 @@ import msgspec
 from tests.tui.world import World
 from tui.app import ConsoleApp
 from tui.frames import Events, Frame, Happened, Hello, Link, Skipped, Stats, Targets
-from tui.source import targets_of
+from tui.source import Doer, targets_of
 
 
 class ScriptFeed:
@@ -35,6 +35,7 @@ class WorldSource:
         self.world = world
         self.answers: dict[str, Any] = {}
         self.error: Exception | None = None
+        self.doer: Doer | None = None
 
     async def delivery(self, message: str, endpoint: str) -> dict:
         return self._answer("delivery", lambda: self.world.delivery(message, endpoint))
@@ -50,6 +51,10 @@ class WorldSource:
 
     async def overview(self) -> dict:
         return self._answer("overview", lambda: self.world.last)
+
+    async def do(self, path: str, body: dict, *, dry: bool) -> dict:
+        assert self.doer is not None
+        return await self.doer.do(path, body, dry=dry)
 
     def _answer(self, name: str, make: Any) -> dict:
         if self.error is not None:

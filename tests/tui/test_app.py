@@ -5,7 +5,7 @@ import pytest
 
 import tui
 from tests.tui.fake_daemon import spoil
-from tests.tui.hostile import SENDABLE, TEXTS
+from tests.tui.hostile import MIXED, SENDABLE, TEXTS
 from tests.tui.support import Rig, frames_of
 from tui.frames import Link, Reset
 from tui.taste import Taste
@@ -91,19 +91,22 @@ async def test_hostile_text_on_every_screen_is_only_text(size: tuple[int, int]) 
             await rig.settle(pilot)
             await pilot.press("g", "j", "j", "pagedown", "y", "slash", "x", "escape", "G")
             assert_harmless(rig)
-        for text in SENDABLE:
+        for text in MIXED:  # each alone, in every field: tests/tui/test_pages.py
             nasty = dict.fromkeys(
                 ("state", "url", "eventType", "breaker", "breakerReason", "description", "reason"), text
             )
-            attempt = {
-                "fault": text,
-                "detail": text,
-                "response": text,
-                "request": {"headers": [[text, text]], "url": text},
-            }
+            attempts = [
+                {
+                    "fault": each,
+                    "detail": each,
+                    "response": each,
+                    "request": {"headers": [[each[:200], each[:2000]] for each in SENDABLE], "url": each},
+                }
+                for each in (*SENDABLE, text)
+            ]
             rig.source.answers = dict.fromkeys(
                 ("delivery", "endpoint", "message"),
-                nasty | {"attempts": [attempt], "payload": text, "configuration": {text: text}},
+                nasty | {"attempts": attempts, "payload": text, "configuration": {each: each for each in SENDABLE}},
             )
             for identifier in ("msg_1/ep_1", "msg_1", "ep_1", f"msg_{text[:50]}"):
                 rig.app.go_to(identifier)
@@ -135,3 +138,12 @@ def test_nothing_shows_text_but_what_makes_it_harmless() -> None:
                 )
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Segment":
                 assert path.name == "paint.py", path
+
+
+async def test_brackets_turn_the_views(rig: Rig) -> None:
+    async with rig.app.run_test(size=(80, 24)) as pilot:
+        seen = []
+        for key in ("]", "]", "[", "[", "["):
+            await pilot.press({"]": "right_square_bracket", "[": "left_square_bracket"}[key])
+            seen.append(rig.app.current_mode)
+        assert seen == ["deliveries", "targets", "deliveries", "overview", "log"]

@@ -165,3 +165,28 @@ def test_ten_thousand_events_are_folded_and_kept_within_bounds() -> None:
         board.take(frame, 0.0)
     assert board.log_count >= 10_000
     assert len(board.deliveries) == boards.DELIVERIES_MAX
+
+
+def test_what_operators_do_is_seen_at_once() -> None:
+    world, board = World(), Board()
+    for frame in frames_of(*world.second(40)):
+        board.take(frame, 1.0)
+    endpoint = world.endpoints[2]
+    message = next(key.partition("/")[0] for key in board.deliveries if key.endswith(endpoint))
+    due = {"next_at": "2026-03-04T09:40:00Z", "accepted_at": "2026-03-04T09:30:00Z"}
+    made = [
+        world.event("BreakerReset", endpoint, {}),
+        world.event("DeliveryResent", message, due, endpoint, actor="operator:ada"),
+        *[world.event("PartitionTaken", "", {}) for _ in range(9)],
+    ]
+    assert board.targets[endpoint].stats.breaker == "open"
+    for frame in frames_of(made):
+        board.take(frame, 2.0)
+    assert board.targets[endpoint].stats.breaker == "closed"
+    resent = board.deliveries[f"{message}/{endpoint}"]
+    assert (resent.state, resent.attempt, resent.what) == ("waiting", 0, "sent again by operator:ada")
+    assert [each.type for each in board.notable].count("PartitionTaken") == 1
+    opened = world.event("BreakerOpened", endpoint, {"until": "2026-03-04T09:50:00Z", "fault": "timeout"})
+    for frame in frames_of([opened]):
+        board.take(frame, 3.0)
+    assert board.targets[endpoint].stats.breaker_reason == "timeout"

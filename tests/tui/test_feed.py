@@ -89,3 +89,33 @@ async def test_waits_grow_and_are_spread() -> None:
         assert asked[0] == (BACKOFF_FIRST_S, BACKOFF_FIRST_S)
         assert [high for _, high in asked] == [0.5, 1, 2, 4, 8, 10, 10]
         await frames.aclose()
+
+
+async def test_it_begins_with_what_happened_lately_once() -> None:
+    async with FakeDaemon() as daemon, Client(daemon.url, TOKEN) as client:
+        daemon.log = [daemon.world.event("EndpointEnabled", "ep_1", {}) for _ in range(3)]
+        feed = LiveFeed(client)
+        frames = feed.frames()
+        hello = await until(frames, Hello)
+        seed = await anext(frames)
+        assert isinstance(hello, Hello)
+        assert isinstance(seed, Events)
+        assert (len(seed.events), seed.positions) == (3, hello.positions)
+        assert daemon.queries[-1] == {"before": hello.positions, "limit": "500"}
+        daemon.drop()
+        await state(frames, "lost")
+        feed.retry()
+        await until(frames, Hello)
+        daemon.play(2)
+        assert len((await until(frames, Events)).events) == 2  # and not those before again
+        await frames.aclose()
+
+
+async def test_without_what_happened_lately_it_goes_on() -> None:
+    async with FakeDaemon() as daemon, Client(daemon.url, TOKEN) as client:
+        daemon.log = [{"not": "an event"}]
+        frames = LiveFeed(client).frames()
+        await until(frames, Hello)
+        daemon.play(2)
+        assert len((await until(frames, Events)).events) == 2
+        await frames.aclose()

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
-from tui.frames import Happened
+from tui.frames import Happened, TargetStats
+from tui.standing import Standing
 from tui.tally import Tally, quantiles
 
 AT = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
@@ -36,7 +37,34 @@ def test_breakers_and_switches_are_remembered() -> None:
     }
     tally.take(event("BreakerClosed", {}, 1100, None, "ep_1"))
     tally.take(event("EndpointEnabled", {}, 1100, None, "ep_2"))
-    assert tally.upto(AT + timedelta(seconds=2))[0].targets == ()
+    (later,) = tally.upto(AT + timedelta(seconds=2))
+    assert {(each.breaker, each.disabled) for each in later.targets} == {("closed", None)}
+    assert tally.upto(AT + timedelta(seconds=3))[0].targets == ()
+
+
+def test_what_waits_is_counted_from_what_waited() -> None:
+    waited = Standing((TargetStats("ep_1", url="http://e.test/"),), undelivered={"ep_1": 5})
+    tally = Tally(waited)
+    tally.take(event("AttemptSucceeded", {"duration_ms": 20}))
+    tally.take(event("DeliveryResent", {}))
+    tally.take(event("DeliveryCancelled", {}))
+    (stats,) = tally.upto(AT + timedelta(seconds=1))
+    assert (stats.pending, stats.past) == (4, True)
+    assert [(each.url, each.backlog, each.counted) for each in stats.targets] == [("http://e.test/", 4, True)]
+
+
+def test_what_waits_is_not_known_where_it_was_not() -> None:
+    tally = Tally(Standing())
+    tally.take(event("AttemptSucceeded", {"duration_ms": 20}))
+    (stats,) = tally.upto(AT + timedelta(seconds=1))
+    assert (stats.pending, stats.targets[0].counted) == (None, False)
+
+
+def test_a_deleted_endpoint_is_told_of_no_more() -> None:
+    tally = Tally()
+    tally.take(event("EndpointDisabled", {"reason": "by hand"}, 0, None, "ep_2"))
+    tally.take(event("EndpointDeleted", {}, 0, None, "ep_2"))
+    assert tally.upto(AT + timedelta(seconds=1))[0].targets == ()
 
 
 def test_a_long_silence_is_cut_short() -> None:

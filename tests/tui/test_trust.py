@@ -33,7 +33,7 @@ def test_a_lost_connection_tells_since_when_and_what_next() -> None:
     made.take(Link("lost", "nothing answers", 15.0, 3), 2.0)
     line, said = words(made, 12.0)
     assert "✗ lost · 12 s" in line
-    assert said == "✗ connection lost 12 s ago, next try in 3.0 s (r: now), try 4 · nothing answers"
+    assert said == "✗ connection lost 12 s ago, next try in 3.0 s (ctrl+r: now), try 4 · nothing answers"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_lost_connection_tells_since_when_and_what_next() -> None:
         ([Link("connecting", tries=2)], 0, "connecting again (try 3)"),
         ([Link("live"), STATS], 8, "nothing has come for 8.0 s"),
         ([Link("live")], 1, "connected, but nothing has come:"),
-        ([Link("refused", "this token may not")], 0, "this token may not · r tries again"),
+        ([Link("refused", "this token may not")], 0, "this token may not · ctrl+r tries again"),
         ([Link("live"), msgspec.structs.replace(STATS, database=False)], 0, "lost its database"),
         ([Link("live"), msgspec.structs.replace(STATS, standing_by=True)], 0, "stands by"),
     ],

@@ -6,8 +6,10 @@ from textual import on
 from textual.binding import Binding, BindingType
 
 from tui import wording
+from tui.acts import ON_DELIVERY, RECOVER_THERE, Subject
 from tui.board import Board, Delivery
 from tui.lines import Line, line
+from tui.screens.acting import Acting, keys_of
 from tui.screens.filtered import Tail
 from tui.screens.targets import reason
 from tui.widgets.grid import Column, Grid
@@ -19,20 +21,20 @@ COLUMNS: Final = (
     Column("ms", "MS", 7, 2, "right"),
     Column("attempt", "TRY", 3, 1, "right"),
     Column("type", "EVENT", 12, 3, grow=2),
-    Column("endpoint", "ENDPOINT", 16, grow=4),
+    Column("endpoint", "ENDPOINT", 20, grow=4),
     Column("next", "NEXT TRY", 11, 1),
-    Column("why", "WHY", 18, 4, grow=3),
+    Column("why", "WHY", 14, 4, grow=3),
 )
 HELD: Final = frozenset({"open", "probing", "disabled"})
 EMPTY: Final = [
-    line(("Nothing has been delivered since this console came on.", "bold")),
+    line(("Nothing has been delivered lately.", "bold")),
     line(),
     line(("New messages appear here by themselves, the newest at the bottom.", "muted")),
     line(("To make some:  ", "muted"), ("hookd demo", "accent")),
 ]
 
 
-class DeliveriesScreen(Tail):
+class DeliveriesScreen(Acting, Tail):
     """See the module."""
 
     VIEW = "deliveries"
@@ -40,6 +42,7 @@ class DeliveriesScreen(Tail):
         Binding("e", "endpoint", "Endpoint"),
         Binding("m", "message", "Message"),
         Binding("y", "copy", "Copy id", show=False),
+        *keys_of([ON_DELIVERY, RECOVER_THERE]),
     ]
 
     def table(self) -> Grid:
@@ -104,6 +107,11 @@ class DeliveriesScreen(Tail):
         """Open the message of the delivery under the cursor."""
         if isinstance(row := self.grid.row, Delivery):
             self.console.go_to(row.message)
+
+    def subject(self) -> Subject | None:
+        """See Acting."""
+        row = self.grid.row
+        return self.known(row.endpoint, row.message) if isinstance(row, Delivery) else None
 
     def copied(self) -> tuple[str, str] | None:
         """See View."""

@@ -8,10 +8,12 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from tui import curl, pages, wording
+from tui.acts import ON_DELIVERY, ON_ENDPOINT, Subject
 from tui.board import Board
 from tui.client import Refused, Unreachable
 from tui.fields import group, objects, pairs, text
-from tui.lines import Line, line
+from tui.lines import Line, line, plain
+from tui.screens.acting import Acting, keys_of
 from tui.screens.view import View, joined
 from tui.source import Answer
 from tui.trust import skipped
@@ -24,7 +26,8 @@ class Detail(View):
     """A page about one thing, whose id is `identifier`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "reload", "Reload", show=False),
+        Binding("ctrl+r,f5", "reload", "Reload", show=False),
+        Binding("w", "save", "Save to a file", show=False),
         Binding("y", "copy", "Copy id"),
     ]
 
@@ -47,7 +50,7 @@ class Detail(View):
 
     def show(self, board: Board) -> None:
         """See View. Asks again when something has happened to what is shown."""
-        stamp = self.stamp(board)
+        stamp = (bool(self.console.past), self.stamp(board))
         if stamp != self._stamp and self.console.now() - self._asked_at >= RELOAD_S:
             self._stamp = stamp
             self.load()
@@ -56,7 +59,7 @@ class Detail(View):
     def _page(self) -> Iterator[Line]:
         if self._failure:
             yield line((f"✗ {self._failure}", "bad"))
-            yield line(("r tries again, esc goes back", "muted"))
+            yield line(("ctrl+r tries again, esc goes back", "muted"))
             yield line()
         if self.answer is not None:
             yield from self.page(self.answer, self.console.clock())
@@ -78,6 +81,10 @@ class Detail(View):
     def action_reload(self) -> None:
         """Ask again."""
         self.load()
+
+    def action_save(self) -> None:
+        """Write what is shown to a file."""
+        self.console.save(self.identifier, plain(self._page()) + "\n")
 
     def copied(self) -> tuple[str, str] | None:
         """See View."""
@@ -102,14 +109,21 @@ class Detail(View):
         return None
 
 
-class DeliveryScreen(Detail):
+class DeliveryScreen(Acting, Detail):
     """One message on its way to one endpoint; its id is `<message>/<endpoint>`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "curl", "Copy as curl"),
         Binding("e", "endpoint", "Endpoint"),
         Binding("m", "message", "Message"),
+        *keys_of([ON_DELIVERY]),
     ]
+
+    def subject(self) -> Subject:
+        """See Acting."""
+        message, _, endpoint = self.identifier.partition("/")
+        known = self.known(endpoint, message)
+        return known._replace(url=known.url or text(self.answer or {}, "url"))
 
     async def ask(self) -> Answer:
         """See Detail."""
@@ -150,8 +164,18 @@ class DeliveryScreen(Detail):
         self.console.go_to(self.identifier.partition("/")[0])
 
 
-class EndpointScreen(Detail):
+class EndpointScreen(Acting, Detail):
     """One endpoint."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*keys_of(ON_ENDPOINT)]
+
+    def subject(self) -> Subject:
+        """See Acting. The answer knows endpoints that the board has never heard of."""
+        answer = self.answer or {}
+        known = self.known(self.identifier)
+        if self.identifier in self.console.board.targets:
+            return known
+        return known._replace(url=text(answer, "url"), disabled=isinstance(answer.get("disabled"), str))
 
     async def ask(self) -> Answer:
         """See Detail."""

@@ -47,11 +47,14 @@ class Filtered(View):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("exclamation_mark", "invert", "Invert filter", show=False, key_display="!"),
+        Binding("n", "hit(1)", "Next hit of the filter", show=False),
+        Binding("N", "hit(-1)", "Hit before", show=False),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self.filter = Filter()
+        self._sought = self.filter  # the last one that was typed, for when it is cleared to see what is around
 
     def body(self) -> Iterable[Widget]:
         """See View."""
@@ -89,8 +92,21 @@ class Filtered(View):
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         self.filter = Filter(event.value)
+        if self.filter.active:
+            self._sought = self.filter
         self.refilter()
         self.paint()
+
+    def text_of(self, row: Any) -> str:
+        """What the filter looks at."""
+        raise NotImplementedError
+
+    def action_hit(self, step: int) -> None:
+        """Move to the next row that the filter, or the one before it was cleared, lets through."""
+        if not self._sought.active:
+            self.console.say("there is no filter yet: / makes one", "warning")
+        elif not self.grid.seek(lambda row: self._sought.matches(self.text_of(row)), step):
+            self.console.say(f"no other row matches {self._sought.words}", "warning")
 
     def refilter(self) -> None:
         """Show the rows anew, as the filter is now."""
@@ -117,6 +133,7 @@ class Tail(Filtered):
         super().__init__()
         self._taken: list[Any] = []
         self._taken_count = 0
+        self._board: Board | None = None  # another moment is another board: what is held is not of it
         self._texts: dict[str, tuple[Any, str]] = {}
 
     def key_of(self, row: Any) -> str:
@@ -127,13 +144,10 @@ class Tail(Filtered):
         """All rows, the newest last, and how many there have ever been."""
         raise NotImplementedError
 
-    def text_of(self, row: Any) -> str:
-        """What the filter looks at."""
-        raise NotImplementedError
-
     def show(self, board: Board) -> None:
         """Go along, or hold still."""
-        if self.grid.following or not self._taken:
+        if self.grid.following or not self._taken or board is not self._board:
+            self._board = board
             self._taken, self._taken_count = self.rows(board)
             self.refilter()
         else:

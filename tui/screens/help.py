@@ -7,11 +7,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from tui import wording
 from tui.lines import Line, Span, line
+from tui.screens.dialog import Dialog
 from tui.widgets.paper import Paper
 
 KEY_CELLS: Final = 14
@@ -23,17 +23,27 @@ MOVE: Final = (
     ("esc", "back; clears the filter first"),
 )
 EVERYWHERE: Final = (
-    ("1 2 3 4", "overview, deliveries, targets, log"),
+    ("1 2 3 4  [ ]", "overview, deliveries, targets, log; the one before, the next"),
     ("ctrl+o", "go to an id: msg_…, ep_…, msg_…/ep_…"),
     ("y", "copy the id under the cursor"),
-    ("r", "reload; connect now"),
+    ("t  @", "back in time; to a moment, such as 2h ago"),
+    ("ctrl+r", "reload; connect now"),
     ("ctrl+p", "all screens and actions, themes"),
     ("?", "this help"),
     ("q", "quit"),
 )
+PAST: Final = (
+    ("← →  , .", "an event back, on"),
+    ("space P", "play, stand still"),
+    ("< >", "slower, faster"),
+    ("{ }  ( )", "a minute, an hour back and on"),
+    ("Home End", "first event, last event"),
+    ("@", "to a moment: 2h ago, 2026-01-31T12:00:00Z"),
+    ("t esc", "back to what is now"),
+)
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """The keys, for the screen called `name`, whose own keys are `own`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss_help", "Close")]
@@ -55,6 +65,8 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(Paper).show(list(self._lines()))
 
     def _lines(self) -> Iterator[Line]:
+        if self.app.check_action("play", ()):
+            yield from _keys("in the past", PAST)
         if self._own:
             yield from _keys(self._title, self._own)
         yield from _keys("move", MOVE)
@@ -67,7 +79,28 @@ class HelpScreen(ModalScreen[None]):
 
     def action_dismiss_help(self) -> None:
         """Back to the screen."""
-        self.dismiss()
+        self.end()
+
+
+class WhenScreen(Dialog[str]):
+    """Asks for a moment."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+
+    def compose(self) -> ComposeResult:
+        """A line to type in."""
+        with Vertical(classes="dialog prompt") as box:
+            box.border_title = "go to a moment"
+            box.border_subtitle = "enter goes there, esc goes back"
+            yield Input(placeholder="2h ago   1d 12h ago   2026-01-31T12:00:00Z   2026-01-31")
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        self.end(event.value.strip())
+
+    def action_leave(self) -> None:
+        """Nowhere."""
+        self.end("")
 
 
 def _keys(title: str, keys: Iterable[tuple[str, str]]) -> Iterator[Line]:
@@ -83,7 +116,7 @@ def _legend(looks: Iterable[wording.Look]) -> Iterator[Line]:
         yield tuple(Span(f"  {look.glyph} {look.word:<10}", look.role) for look in found[start : start + 4])
 
 
-class GoToScreen(ModalScreen[str]):
+class GoToScreen(Dialog[str]):
     """Asks for an id."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
@@ -97,8 +130,8 @@ class GoToScreen(ModalScreen[str]):
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value.strip())
+        self.end(event.value.strip())
 
     def action_leave(self) -> None:
         """Nowhere."""
-        self.dismiss("")
+        self.end("")

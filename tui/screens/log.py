@@ -25,7 +25,7 @@ COLUMNS: Final = (
     Column("actor", "ACTOR", 14, 3),
 )
 EMPTY: Final = [
-    line(("No event since this console came on.", "bold")),
+    line(("Nothing has happened yet.", "bold")),
     line(),
     line(("Everything that hookd does is appended here the moment it happens.", "muted")),
 ]

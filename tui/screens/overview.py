@@ -81,7 +81,7 @@ class OverviewScreen(View):
         return {
             "state": wording.breaker(stats.breaker, stats.disabled).line,
             "endpoint": line(wording.host(stats.url) or stats.endpoint),
-            "backlog": line((wording.count(waits), "warn" if waits else "faint")),
+            "backlog": line((wording.count(waits) if stats.counted else wording.NONE, "warn" if waits else "faint")),
             "why": line((why, "muted")),
         }
 

@@ -8,8 +8,10 @@ from textual import on
 from textual.binding import Binding, BindingType
 
 from tui import wording
+from tui.acts import ON_ENDPOINT, Subject
 from tui.board import Board, Target
 from tui.lines import Line, Span, line
+from tui.screens.acting import Acting, keys_of
 from tui.screens.filtered import Filtered
 from tui.screens.view import joined
 from tui.trust import skipped
@@ -38,7 +40,7 @@ EMPTY: Final = [
 ]
 
 
-class TargetsScreen(Filtered):
+class TargetsScreen(Acting, Filtered):
     """See the module."""
 
     VIEW = "targets"
@@ -46,6 +48,7 @@ class TargetsScreen(Filtered):
         Binding("s", "sort(1)", "Sort"),
         Binding("S", "reverse", "Turn order", show=False, key_display="shift+s"),
         Binding("y", "copy", "Copy id", show=False),
+        *keys_of(ON_ENDPOINT),
     ]
 
     def __init__(self) -> None:
@@ -72,7 +75,7 @@ class TargetsScreen(Filtered):
     def show(self, board: Board) -> None:
         """Sort, and show."""
         self._second = board.second
-        rows = self.filter.over(board.targets.values(), _text)
+        rows = self.filter.over(board.targets.values(), self.text_of)
         rows.sort(key=lambda each: each.stats.endpoint)
         rows.sort(key=self._keys[self._sort], reverse=not self._ascending)
         nothing = [line(("No endpoint matches ", "muted"), (self.filter.words, "bold warn"))]
@@ -106,7 +109,9 @@ class TargetsScreen(Filtered):
             "p50": line((wording.ms(spent.p50 if spent else None), "muted")),
             "p95": line((wording.ms(spent.p95 if spent else None), "")),
             "backlog": line(
-                (wording.count(waits) + ("+" if stats.backlog_more else ""), "warn" if waits else "faint")
+                (wording.NONE, "faint")
+                if not stats.counted
+                else (wording.count(waits) + ("+" if stats.backlog_more else ""), "warn" if waits else "faint")
             ),
             "spark": line(
                 (
@@ -145,6 +150,18 @@ class TargetsScreen(Filtered):
     @on(Grid.Chosen)
     def _chosen(self, event: Grid.Chosen) -> None:
         self.console.go_to(event.key)
+
+    def text_of(self, row: Target) -> str:
+        """See Filtered."""
+        stats = row.stats
+        state = "disabled" if stats.disabled is not None else stats.breaker
+        why = f"{stats.breaker_reason or ''} {stats.disabled or ''}"
+        return f"{state} {stats.url} {stats.endpoint} {stats.application} {why}"
+
+    def subject(self) -> Subject | None:
+        """See Acting."""
+        row = self.grid.row
+        return self.known(row.stats.endpoint) if isinstance(row, Target) else None
 
     def copied(self) -> tuple[str, str] | None:
         """See View."""
@@ -187,10 +204,3 @@ def _success_role(good: int, bad: int) -> str:
 
 def _key(target: Target) -> str:
     return target.stats.endpoint
-
-
-def _text(target: Target) -> str:
-    stats = target.stats
-    state = "disabled" if stats.disabled is not None else stats.breaker
-    why = f"{stats.breaker_reason or ''} {stats.disabled or ''}"
-    return f"{state} {stats.url} {stats.endpoint} {stats.application} {why}"

@@ -18,18 +18,19 @@ from tui.board import Board
 from tui.console import Console
 from tui.lines import Line, Span
 from tui.widgets.header import Banner, Header
+from tui.widgets.slider import Slider
 
 
 class View(Screen[None]):
     """A screen of the console."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - declared so by Textual
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (136, "-broad")]  # noqa: RUF012 - declared so by Textual
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
     VIEW: ClassVar[str] = ""
 
     def __init__(self) -> None:
         super().__init__()
-        self._painted = (-1, -1)
+        self._painted: tuple[Board | None, int, int] = (None, -1, -1)
         self._ready = False
 
     @property
@@ -73,13 +74,13 @@ class View(Screen[None]):
         return None
 
     def own_bindings(self) -> list[Binding]:
-        """The keys that only this screen has, each action once."""
-        found: dict[str, Binding] = {}
+        """The keys that only this screen has, as things stand, each action once."""
+        found: dict[tuple[str, str], Binding] = {}
         for cls in type(self).__mro__:
             if issubclass(cls, View):
                 for each in cls.__dict__.get("BINDINGS", ()):
-                    if isinstance(each, Binding):
-                        found.setdefault(each.action, each)
+                    if isinstance(each, Binding) and self.check_action(each.action.partition("(")[0], ()):
+                        found.setdefault((each.action, each.key), each)
         return list(found.values())
 
     # --- machinery
@@ -89,6 +90,7 @@ class View(Screen[None]):
         yield Header(self.VIEW or self.root)
         yield Banner()
         yield from self.body()
+        yield Slider()
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -110,13 +112,16 @@ class View(Screen[None]):
             return  # not yet put together, or already taken apart
         board, now = self.console.board, self.console.now()
         trust = board.trust(now)
-        right = words.trust_line(trust, writable=self.console.writable, clock=self.console.clock())
+        past, slide = self.console.past, self.console.slide()
+        right = words.trust_line(trust, writable=self.console.writable, clock=self.console.clock(), past=bool(past))
         state = self.state(board)
         self.query_one(Header).show(right, self.crumbs, state)
         banner = self.query_one(Banner)
-        banner.show(words.banner(board, trust))
+        banner.show(words.as_of(past) if past else words.banner(board, trust))
+        self.query_one(Slider).show(slide)
+        self.set_class(slide is not None, "-past")
         self.set_class(not trust.current, "-stale")
-        stamp = (board.changes, int(now))
+        stamp = (board, board.changes, int(now))
         if force or stamp != self._painted:
             self._painted = stamp
             self.show(board)

@@ -143,6 +143,18 @@ class Grid(Scroller):
             self._to(self.index + rows)
         self._moved(rows)
 
+    def seek(self, wanted: Callable[[Any], bool], step: int) -> bool:
+        """Move the cursor to the next such row, around the end; answers whether there is one."""
+        total = len(self._rows)
+        for far in range(1, total):
+            at = (self.index + far * step) % total
+            if wanted(self._rows[at]):
+                moved = at - self.index
+                self._to(at)
+                self._moved(moved)
+                return True
+        return False
+
     def scroll_rows(self, rows: int) -> None:
         """Move the view; the cursor comes along when it would leave the screen."""
         self.top = min(max(self.top + rows, 0), self.top_max())

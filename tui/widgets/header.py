@@ -86,4 +86,5 @@ class Banner(Canvas):
     def draw(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 - always one
         """See Canvas."""
         role = self._text[0].role if self._text else ""
-        return [spread((Span(" ", role), *self._text), (Span(" ", role),), width)]
+        row = spread((Span(" ", role), *self._text), (Span(" ", role),), width)
+        return [tuple(Span(span.text, span.role or role) for span in row)]

@@ -6,7 +6,7 @@ from tui.screens.detail import DeliveryScreen, EndpointScreen, MessageScreen
 async def test_the_tail_shows_what_happens(rig: Rig) -> None:
     async with rig.app.run_test(size=(140, 40)) as pilot:
         await pilot.press("2")
-        assert "Nothing has been delivered since this console came on" in rig.text()
+        assert "Nothing has been delivered lately" in rig.text()
         await rig.live(pilot, 2)
         shown = rig.text()
         for words in ("✓ delivered", "↻ retrying", "held: probe in", "following ▼", "order.", "NEXT TRY", "WHY"):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from tests.tui.support import Rig
 from tui.client import Refused, Unreachable
 from tui.screens.detail import DeliveryScreen, EndpointScreen, MessageScreen
@@ -33,11 +35,11 @@ async def test_what_cannot_be_asked_is_said_and_asked_again(rig: Rig) -> None:
         await rig.settle(pilot)
         assert "✗ nothing answers" in rig.text()
         rig.source.error = None
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         await rig.settle(pilot)
         assert "order.created" in rig.text()
         rig.source.error = Refused("not found (404)", 404)
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         await rig.settle(pilot)
         assert "✗ not found (404)" in rig.text()
         assert "order.created" in rig.text()  # the last answer stays
@@ -67,3 +69,19 @@ async def test_no_request_to_copy(rig: Rig) -> None:
         await rig.settle(pilot)
         await pilot.press("c")
         assert rig.app.clipboard == ""
+
+
+async def test_w_saves_what_is_shown(tmp_path: Path) -> None:
+    rig = Rig(folder=tmp_path)
+    async with rig.app.run_test(size=(100, 30)) as pilot:
+        await rig.live(pilot)
+        rig.app.go_to("msg_1")
+        await rig.settle(pilot)
+        await pilot.press("w")
+        saved = (tmp_path / "hookd-msg_1.txt").read_text()
+        assert "order.created" in saved
+        assert '"paid": true' in saved
+        assert [each.message for each in rig.app._notifications] == [f"saved to {tmp_path}/hookd-msg_1.txt"]
+        rig.app._folder = tmp_path / "gone"
+        await pilot.press("w")
+        assert "could not be saved" in [each.message for each in rig.app._notifications][-1]

@@ -5,7 +5,7 @@ from tui.screens.detail import Detail
 async def test_events_and_the_one_under_the_cursor_in_full(rig: Rig) -> None:
     async with rig.app.run_test(size=(140, 40)) as pilot:
         await pilot.press("4")
-        assert "No event since this console came on" in rig.text()
+        assert "Nothing has happened yet" in rig.text()
         await rig.live(pilot, 2)
         await pilot.press("k")
         row = rig.app.screen.grid.row

@@ -27,7 +27,7 @@ async def test_old_data_stays_and_is_dimmed(rig: Rig) -> None:
         assert "✗ connection lost 12 s ago, next try in 3.0 s" in shown
         assert "billing.globex" in shown
         assert rig.app.screen.has_class("-stale")
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         assert rig.feed.retries == 1
         await rig.live(pilot)
         assert not rig.app.screen.has_class("-stale")
