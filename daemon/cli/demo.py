@@ -43,7 +43,7 @@ TEMPERS = {
 def demo(rate: _Rate = 2.0, port: _Port = 0, plain: _Plain = False, config_home: Config = None) -> None:
     """Start everything, send messages to four receivers, show each delivery as it happens. Nothing is kept."""
     watched = not plain and sys.stdout.isatty() and sys.stdin.isatty()
-    with _scratch_home() as home:
+    with scratch_home() as home:
         settings = settings_or_refuse(
             hookd_home=home, port=port, retry_delays_s=RETRY_DELAYS_S, database_url="", breaker_failures_max=5
         )
@@ -61,14 +61,15 @@ def demo(rate: _Rate = 2.0, port: _Port = 0, plain: _Plain = False, config_home:
 
 
 @contextmanager
-def _scratch_home() -> Iterator[Path]:
+def scratch_home() -> Iterator[Path]:
+    """A data home for the length of the block."""
     with tempfile.TemporaryDirectory(prefix="hookd-demo-") as folder:
         Path(folder).chmod(0o711)  # as root the database runs as another account, which must be able to pass
         yield Path(folder)
 
 
 @asynccontextmanager
-async def _traffic(daemon: "Daemon", rate: float, followed: Any = None) -> AsyncIterator[None]:
+async def traffic(daemon: "Daemon", rate: float, followed: Any = None) -> AsyncIterator[None]:
     """Hookd, its receivers, and messages to them, for the length of the block."""
     from daemon.cli.up import started
 
@@ -97,7 +98,7 @@ async def _watch(daemon: "Daemon", rate: float, token: str, config_home: Path | 
             asyncio.get_running_loop().add_signal_handler(number, leave)
 
     stop = stop_signal()
-    async with _traffic(daemon, rate):
+    async with traffic(daemon, rate):
         if not stop.is_set():
             await watch(daemon.url, token, taste_of(config_home), write=True, leave=ended_by_signals)
 
@@ -106,7 +107,7 @@ async def _print(daemon: "Daemon", rate: float) -> None:
     from daemon.cli.up import stop_signal
 
     stop = stop_signal()
-    async with _traffic(daemon, rate, Printer):
+    async with traffic(daemon, rate, Printer):
         _introduce(daemon, rate)
         await stop.wait()
         print()
