@@ -23,6 +23,7 @@ from daemon.recorder import Committed
 from daemon.sealing import Sealer
 from daemon.signer import Barred, SignedNote, Signer, edge_spots
 from events import tlog
+from events.answering import answering
 from events.checkpoint import VerifierKey
 from events.log import Unavailable
 from events.merkle import HASH_BYTES
@@ -247,12 +248,12 @@ class Notary:
                 sealed = await tlog.keep_key(connection, fresh, self._clock.now())
             if sealed is None:
                 raise KeyLost(" ".join((KeyLost.__doc__ or "").split()))
-            self._signer = Signer(Ed25519PrivateKey.from_private_bytes(self._sealer.open(sealed, tlog.KEY_OWNER)))
+            self._signer = Signer.of(self._sealer.open(sealed, tlog.KEY_OWNER))
         return self._signer
 
     async def _with(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Do some work on the connection, a new one if need be; one that saw a failure is not used again."""
-        with tlog.answering():
+        with answering(*tlog.TROUBLE):
             if self._connection is None or self._connection.is_closed():
                 self._connection = await self._connect(BY_INDEX)
             try:

@@ -5,7 +5,7 @@ last note, never from a column, and what is stored has to agree with it before a
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -35,6 +35,11 @@ class Signer:
         self.key = VerifierKey(log_id(raw), raw)
         self._private = private
         self._last: dict[int, SignedNote] = {}
+
+    @classmethod
+    def of(cls, raw: bytes) -> Self:
+        """The signer with this private key, as it lies sealed."""
+        return cls(Ed25519PrivateKey.from_private_bytes(raw))
 
     def sign(self, partition: int, tiles: Tiles) -> SignedNote:
         """The tree as it is, signed: once it is stored, `committed` should know."""

@@ -90,10 +90,8 @@ class LogViews:
     async def at(self, moment: datetime) -> Positions:
         """Where the log was at a moment."""
         async with self._reading() as connection:
-            partitions = [
-                row[0] for row in await connection.fetch("select partition from log.head order by partition")
-            ]
-            return tuple([await replay.position_at(connection, each, moment) for each in partitions])
+            heads = await replay.heads(connection)
+            return tuple([await replay.position_at(connection, each, moment) for each in heads])
 
     async def edges(self) -> tuple[datetime | None, datetime | None]:
         """When the first event of the log was recorded, and when the last."""

@@ -1,19 +1,20 @@
 """The one door to the tables: every statement that hookd runs on log, state and content stands here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import date, datetime
 from typing import Any, Final
 
 import asyncpg
 
 from events import bodies
+from events.answering import GONE, answering
 from events.append import Append, DeliveryKey
 from events.content import Body
 from events.delivery import Delivery
 from events.envelope import Recorded
-from events.log import Blocked, Fenced, Ownership, SealedSecret, Stale, Stored, Unavailable
+from events.log import Blocked, Fenced, Ownership, SealedSecret, Stale, Stored
 from events.rows import TABLES, arguments, delivery_from_row, entity_from_row, from_row
 from events.world import Entity
 
@@ -79,16 +80,14 @@ _RENEW: Final = """
 _RELEASE: Final = "update log.head set owner = null, lease_until = null where owner = $1"
 
 _LOST: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
+    *GONE,
     asyncpg.InternalClientError,  # its protocol is out of step, as after a server died in the middle of a word
-    asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
 """After any of these the connection is of no more use."""
+_UNAVAILABLE: Final = (*_LOST, asyncpg.QueryCanceledError, asyncpg.TooManyConnectionsError)
 _IN_USE: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 BY_INDEX: Final = {
@@ -288,14 +287,14 @@ class PostgresLog:
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[asyncpg.Connection]:
-        with _unavailable():
+        with answering(*_UNAVAILABLE):
             async with self._reading() as connection:
                 yield connection
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[asyncpg.Connection]:
         async with self._writing:
-            with _unavailable():
+            with answering(*_UNAVAILABLE):
                 if self._writer is None or self._writer.is_closed():
                     self._writer = await self._connect(BY_INDEX)
                 try:
@@ -305,14 +304,3 @@ class PostgresLog:
                     if writer is not None:
                         writer.terminate()
                     raise
-
-
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    """What the network and a stopping server do to us, as the one error that callers know."""
-    try:
-        yield
-    except (*_LOST, asyncpg.QueryCanceledError, asyncpg.TooManyConnectionsError) as error:
-        if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong type: our fault
-            raise
-        raise Unavailable(str(error) or type(error).__name__) from error

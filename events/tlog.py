@@ -4,8 +4,7 @@ Tiles are stored in one transaction with the checkpoint that covers them, so the
 last signed. The functions take a connection and do not know how the key is used: daemon/notary.py is who signs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 
@@ -13,7 +12,6 @@ import asyncpg
 
 from events import tile
 from events.leaf import DOMAIN, RECORD_SQL
-from events.log import Unavailable
 from events.merkle import HASH_BYTES, Hash, Hashes
 
 T = TypeVar("T")
@@ -72,16 +70,13 @@ _KEEP_KEY: Final = """
     and obj_description('content'::regnamespace, 'pg_namespace') is distinct from $5
   on conflict do nothing"""
 
-_LOST: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
+TROUBLE: Final = (
     asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
 )
+"""For which sealing waits, beside a database that is gone (events.answering)."""
 
 
 class Tree(NamedTuple):
@@ -118,17 +113,6 @@ class Leaves(NamedTuple):
 
     found: int
     hashes: bytes
-
-
-@contextmanager
-def answering() -> Iterator[None]:
-    """Say Unavailable for whatever the network and a stopping server do to us."""
-    try:
-        yield
-    except _LOST as error:
-        if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong type: our fault
-            raise
-        raise Unavailable(str(error) or type(error).__name__) from error
 
 
 # --- reading

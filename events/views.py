@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from events import bodies, codec, ids
+from events.answering import answering
 from events.application import Application
 from events.catalogue import (
     AttemptAbandoned,
@@ -45,14 +46,7 @@ _ATTEMPTS: Final = (AttemptSucceeded, AttemptFailed, AttemptAbandoned)
 _CONFIGS: Final = (EndpointRegistered, EndpointUpdated)
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
 
-_LOST: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
+_BUSY: Final = (asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError)
 
 
 class Unread(Unavailable):
@@ -302,13 +296,9 @@ class Views:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection to look something up by, for as long as the block lasts."""
-        try:
+        with answering(*_BUSY, error=Unread):
             async with self._connections() as connection:
                 yield connection
-        except _LOST as error:
-            if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong type: our fault
-                raise
-            raise Unread(str(error) or type(error).__name__) from error
 
 
 def _found(items: list[T], page: Slice) -> Found[T]:

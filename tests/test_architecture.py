@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"events.message", "events.world"},
     {"events.append", "events.decide", "events.leaf"},
     {"events.fold", "events.past", "events.log", "events.merkle"},
-    {"events.tile", "events.checkpoint", "events.cloudevent"},
+    {"events.tile", "events.checkpoint", "events.answering", "events.cloudevent"},
     {"events.bodies", "events.rows"},
     {"events.receipt", "events.postgres", "events.replay", "events.tlog"},
     {"events.views", "events.history", "events.log_views"},

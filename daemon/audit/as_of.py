@@ -29,8 +29,7 @@ async def positions(connection: asyncpg.Connection, when: When) -> dict[int, int
     """Up to where each partition is to be read; a position stands for its own partition alone. Misplaced."""
     if not isinstance(when, datetime):
         return {when.partition: (await place(connection, when.partition, when)).seq}
-    partitions = [row[0] for row in await connection.fetch("select partition from log.head order by partition")]
-    return {partition: (await place(connection, partition, when)).seq for partition in partitions}
+    return {partition: (await place(connection, partition, when)).seq for partition in await replay.heads(connection)}
 
 
 async def everything(

@@ -20,7 +20,6 @@ from events.leaf import RawEvent, at_us
 from events.when import Position
 
 _PAGE: Final = 1000
-_HEADS: Final = "select partition, seq from log.head order by partition"
 _NOTE: Final = """
   select size, note from log.checkpoint where partition = $1 and size <= $2 order by size desc limit 1"""
 _ANY_NOTE: Final = "select note from log.checkpoint order by partition, size limit 1"
@@ -86,7 +85,7 @@ async def export(
     (events looked at, all). FileRefused when the selection names what is not there; OSError.
     """
     async with snapshot(connect) as (streaming, asking):
-        heads = dict(await asking.fetch(_HEADS))
+        heads = await replay.heads(asking)
         ranges = _ranges(selection, heads)
         exported = Exported(len(ranges), log_id=await _log_id(asking))
         out = writer(exported.log_id)

@@ -18,7 +18,6 @@ from events.fold import Fold
 from events.message import Message
 from events.world import Entity
 
-_HEADS: Final = "select partition, seq from log.head order by partition"
 _LOCK: Final = "select from log.head order by partition for update"
 _OWNERS: Final = "select distinct owner from log.head where owner is not null and lease_until > now() order by owner"
 # Sorting and hashing whole tables is the work here, unlike in the daemon's own sessions.
@@ -104,7 +103,7 @@ async def _fold(
 ) -> Rebuilt:
     """Partition by partition: memory grows with what is undelivered in one, not with the log."""
     rebuilt = Rebuilt()
-    heads = dict(await writing.fetch(_HEADS))
+    heads = await replay.heads(writing)
     entities: list[Entity] = []
     accepted: list[Message] = []
     for partition in heads:

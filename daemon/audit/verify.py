@@ -27,7 +27,6 @@ from events.rows import TABLES
 from events.world import Entity
 
 _BODIES: Final = "content.payload, content.response"
-_HEADS: Final = "select partition, seq from log.head order by partition"
 _STRANGERS: Final = """
   select partition, min(seq), count(*) from log.event e
   where not exists (select from log.head h where h.partition = e.partition) group by partition"""
@@ -95,7 +94,7 @@ class _Verification:
 
     async def run(self, keys: Mapping[int, VerifierKey], kept: Mapping[int, Sequence[Head]]) -> Report:
         report, findings = self._report, self._findings
-        heads = dict(await self._asking.fetch(_HEADS))
+        heads = await replay.heads(self._asking)
         self._expected = sum(heads.values())
         await self._bodies.open()
         report.partitions, report.kept = len(heads), sum(map(len, kept.values()))

@@ -26,6 +26,15 @@ def settings_or_refuse(**given: Any) -> Any:
         raise Refused(f"the data home cannot be used: {error}") from None
 
 
+def sealer_of(settings: Any) -> Any:
+    """What seals and opens secrets by the settings' keys."""
+    import secrets
+
+    from daemon.sealing import Sealer
+
+    return Sealer(settings.sealing_key_bytes, secrets.token_bytes)
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on uvloop where there is one."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

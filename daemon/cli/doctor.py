@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from daemon.cli.common import Refused, run, settings_or_refuse, tilde
+from daemon.cli.common import Refused, run, sealer_of, settings_or_refuse, tilde
 
 DISK_BYTES_MIN = 1 << 30
 
@@ -75,13 +75,11 @@ async def _log(connection: Any) -> AsyncIterator[tuple[bool, str]]:
 
 async def _seals(settings: Any, database: Any) -> AsyncIterator[tuple[bool, str]]:
     """Whether the trees stand as they were signed; `hookd audit verify` goes through every event."""
-    import secrets
-
     from daemon.clock import SystemClock
     from daemon.notary import KeyLost, Notary
-    from daemon.sealing import SealBroken, Sealer
+    from daemon.sealing import SealBroken
 
-    notary = Notary(database.dedicated, Sealer(settings.sealing_key_bytes, secrets.token_bytes), SystemClock())
+    notary = Notary(database.dedicated, sealer_of(settings), SystemClock())
     try:
         trees, wrong = await notary.examine()
     except (KeyLost, SealBroken) as error:

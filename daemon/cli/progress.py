@@ -49,9 +49,9 @@ class Progress:
         print(f"\r{self.line(now)}\x1b[K", end="", file=self._out, flush=True)
 
     def reach(self, done: int, total: int) -> None:
-        """So many of so many are done."""
+        """So many of so many are done; it never goes back."""
         self._total = max(total, 1)
-        self.advance(done - self._done)
+        self.advance(max(done - self._done, 0))
 
     def line(self, now: float) -> str:
         """What is shown, at most 80 columns."""

@@ -9,6 +9,7 @@ import pytest
 
 from daemon.postgres.database import Database
 from events import tlog
+from events.answering import answering
 from events.leaf import DOMAIN, parse
 from events.log import Unavailable
 from events.merkle import inclusion_proof, leaf_hash, verify_inclusion
@@ -138,7 +139,7 @@ async def test_the_first_key_stays(connection: asyncpg.Connection) -> None:
 
 
 def test_a_lost_connection_is_unavailable_and_a_fault_of_ours_is_not() -> None:
-    with pytest.raises(Unavailable), tlog.answering():
+    with pytest.raises(Unavailable), answering(*tlog.TROUBLE):
         raise ConnectionResetError("gone")
-    with pytest.raises(asyncpg.DataError), tlog.answering():
+    with pytest.raises(asyncpg.DataError), answering(*tlog.TROUBLE):
         raise asyncpg.DataError("ours")

@@ -103,12 +103,9 @@ def _selection(
 
 
 def _key(text: str | None) -> Any:
-    from events.checkpoint import BadKey, VerifierKey
+    from daemon.cli.audit.keys import given_key
 
-    try:
-        return None if text is None else VerifierKey.parse(text)
-    except BadKey as error:
-        raise Refused(f"--vkey: {error}") from None
+    return None if text is None else given_key(text)
 
 
 async def _export(settings: Any, selection: Any, out: str, file_format: str, vkey: str | None, *, force: bool) -> Any:
@@ -125,21 +122,13 @@ async def _export(settings: Any, selection: Any, out: str, file_format: str, vke
         async with opened(settings) as database:
             async with database.reading() as connection:
                 key = await _known_key(connection, settings, vkey)
-                total = await connection.fetchval("select coalesce(sum(seq), 0)::bigint from log.head")
-            with writing(out, force=force) as file, Progress("exporting", total) as progress:
-                told = 0
-
-                def advance(done: int, _all: int) -> None:
-                    nonlocal told
-                    progress.advance(done - told)
-                    told = done
-
+            with writing(out, force=force) as file, Progress("exporting", 0) as progress:
                 return await write(
                     database.dedicated,
                     selection,
                     lambda log_id: Parquet(file) if file_format == "parquet" else JsonLines(file, log_id),
                     key=key,
-                    progress=advance,
+                    progress=progress.reach,
                 )
     except FileRefused as refused:
         raise Refused(str(refused)) from None
@@ -179,15 +168,10 @@ async def _import(settings: Any, path: str, key: Any) -> Any:
                     await refuse_unless_empty(connection)
                     await migrate(connection, schema=load_schema(), migrations=load_migrations())
                     with Progress("importing", size_of(file)) as progress:
-                        told = 0
-
-                        def advance(_events: int) -> None:
-                            nonlocal told
-                            at = max(told, file.tell())
-                            progress.advance(at - told)
-                            told = at
-
-                        return await load(connection, open_export(file), key, advance)
+                        size = size_of(file)
+                        return await load(
+                            connection, open_export(file), key, lambda _events: progress.reach(file.tell(), size)
+                        )
                 finally:
                     await connection.close()
     except (NotLoaded, MigrationError) as error:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from daemon.cli.common import Refused, run, settings_or_refuse
+from daemon.cli.common import Refused, run, sealer_of, settings_or_refuse
 
 if TYPE_CHECKING:
     from events.checkpoint import VerifierKey
@@ -59,7 +59,7 @@ async def seal(database: Any, settings: Any) -> None:
     async with database.reading() as connection:
         if await is_imported(connection):
             raise Refused("this database was made from an export: only the log's own database can sign for it")
-    notary = Notary(database.dedicated, _sealer(settings), SystemClock())
+    notary = Notary(database.dedicated, sealer_of(settings), SystemClock())
     try:
         await notary.seal()
     except (KeyLost, SealBroken, Unavailable) as error:
@@ -72,31 +72,26 @@ async def seal(database: Any, settings: Any) -> None:
 
 async def log_key(connection: Any, settings: Any, vkey: str | None) -> "VerifierKey | None":
     """The key to check with: the one given, else the database's; None when it has none. Refused."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     from daemon.sealing import SealBroken
+    from daemon.signer import Signer
     from events import tlog
-    from events.checkpoint import BadKey, VerifierKey, log_id
 
     if vkey is not None:
-        try:
-            return VerifierKey.parse(vkey)
-        except BadKey as bad:
-            raise Refused(f"--vkey: {bad}") from None
+        return given_key(vkey)
     sealed = await tlog.key(connection)
     if sealed is None:
         return None
     try:
-        raw = _sealer(settings).open(sealed, tlog.KEY_OWNER)
+        return Signer.of(sealer_of(settings).open(sealed, tlog.KEY_OWNER)).key
     except SealBroken as broken:
         raise Refused(f"the log's key: {broken}") from None
-    public = Ed25519PrivateKey.from_private_bytes(raw).public_key().public_bytes_raw()
-    return VerifierKey(log_id(public), public)
 
 
-def _sealer(settings: Any) -> Any:
-    import secrets
+def given_key(text: str) -> "VerifierKey":
+    """The key that --vkey names. Refused."""
+    from events.checkpoint import BadKey, VerifierKey
 
-    from daemon.sealing import Sealer
-
-    return Sealer(settings.sealing_key_bytes, secrets.token_bytes)
+    try:
+        return VerifierKey.parse(text)
+    except BadKey as bad:
+        raise Refused(f"--vkey: {bad}") from None

@@ -40,16 +40,14 @@ def check_receipt(
     """Check a receipt with the public key alone, without any database; exit status 1 if it proves nothing."""
     import msgspec
 
-    from events.checkpoint import BadKey, VerifierKey
+    from daemon.cli.audit.keys import given_key
     from events.receipt import BadReceipt, check
 
     try:
-        proven = check(file.read_bytes(), VerifierKey.parse(vkey))
+        proven = check(file.read_bytes(), given_key(vkey))
         same = payload is None or proven.matches(payload.read_bytes())
     except OSError as error:
         raise Refused(str(error)) from None
-    except BadKey as bad:
-        raise Refused(f"--vkey: {bad}") from None
     except BadReceipt as bad:
         from events.wording import safe
 

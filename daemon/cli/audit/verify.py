@@ -52,10 +52,11 @@ async def _verify(settings: Any, kept_text: str | None, vkey: str | None) -> "Re
     from daemon.cli.audit.keys import log_key
     from daemon.cli.database import opened
     from daemon.cli.progress import Progress
+    from events import replay
 
     async with opened(settings) as database:
         async with database.reading() as connection:
-            partitions = [row[0] for row in await connection.fetch("select partition from log.head order by 1")]
+            partitions = await replay.heads(connection)
             key = await log_key(connection, settings, vkey)
         keys: dict[int, VerifierKey] = {} if key is None else {each: key.of_partition(each) for each in partitions}
         heads: dict[int, Any] = {}
