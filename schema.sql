@@ -20,11 +20,18 @@ create schema content;
 create table log.head (
   partition   smallint primary key,
   seq         bigint not null default 0,  -- the last position given out
+  config      bigint not null default 0,  -- that of the last event of configuration: who decides has to know it
   epoch       bigint not null default 0,  -- rises with every change of owner: the fence for outcomes
-  owner       text,
-  lease_until timestamptz
+  owner       text                        -- a process of log.process; when that is gone, the partition is free
 ) with (fillfactor = 10);
 comment on table log.head is 'One row a partition: its order, its owner. Their number is fixed when the database is made.';
+
+create table log.process (
+  name       text primary key,
+  seen_until timestamptz not null,        -- its lease on all it owns: prolonged as long as it runs
+  told       json                         -- how it is doing, for those who ask another process
+) with (fillfactor = 10);
+comment on table log.process is 'Who works on this log just now. No history: that is in the events PartitionTaken.';
 
 create table log.event (
   partition smallint    not null,
@@ -47,6 +54,7 @@ comment on column log.event.schema is 'Version of the shape of this type''s body
 alter table log.event alter column body set storage external, alter column body set statistics 0;
 create index event_stream on log.event (partition, stream, seq);
 create index event_endpoint on log.event (partition, endpoint, seq) where endpoint is not null;
+create index event_config on log.event (partition, seq) where endpoint is null and type <> 'MessageAccepted';
 
 create function log.refuse() returns trigger language plpgsql as $$
 begin
@@ -325,9 +333,10 @@ end $$;
 
 -- ------------------------------------------------------------------------------------------------------- append --
 
--- The rows of an append. `slot` is the index of an event's partition in the append's heads, `nth` its place among
+-- The rows of an append. Of a head, `known` is the last event of configuration that was known to who decided (null: it
+-- does not matter), and `config` the place among the new events of the last that is one. `slot` is the index of an event's partition in the append's heads, `nth` its place among
 -- that partition's new events; `was` is the version a row had when it was read.
-create type log.new_head      as (partition smallint, events int, epoch bigint);
+create type log.new_head      as (partition smallint, events int, epoch bigint, known bigint, config int);
 create type log.new_event     as (slot int, nth int, stream text, endpoint text, version int, type text,
                                   schema smallint, actor text, request text, body bytea);
 create type log.new_message   as (partition smallint, application text, id text, event_type text, channels text[],
@@ -358,20 +367,22 @@ create function log.append(
   expunged  content.body[],        -- are there, and go
   dropped   date[],                -- days that are over: their tables go
   returned  log.returned_delivery[],  -- delivered before, so without a row: they get one, unless they are again
-  retired   log.retired_secret[]   -- are still good for a while
+  retired   log.retired_secret[],  -- are still good for a while
+  news      text                   -- what other processes are told when this is committed
 ) returns bigint[] language plpgsql as $$
 -- Appends events and writes the states they lead to; answers the position before the first new one, a head.
--- HK001: an epoch is over (the partition has another owner). HK002: a state has moved on since it was read.
--- lock_not_available: somebody uses a table that is to go.
+-- HK001: epochs are over (other owners), HK003: configuration is not known that is in force; the detail lists the
+-- partitions. HK002: a state has moved on since it was read. lock_not_available: somebody uses a table that is to go.
 declare
   base bigint[] := '{}'; head log.new_head; before bigint; hit int;
 begin
   foreach head in array heads loop
-    update log.head h set seq = h.seq + head.events
+    update log.head h set seq = h.seq + head.events, config = coalesce(h.seq + head.config, h.config)
       where h.partition = head.partition and (head.epoch is null or h.epoch = head.epoch)
+        and (head.known is null or h.config <= head.known)
       returning h.seq - head.events into before;
     if not found then
-      raise exception 'partition % is not owned under epoch %', head.partition, head.epoch using errcode = 'HK001';
+      perform log.refuse_heads(heads);
     end if;
     base := base || before;
   end loop;
@@ -476,7 +487,25 @@ begin
   if cardinality(dropped) > 0 then
     perform content.drop(dropped);
   end if;
+  if news is not null then
+    perform pg_notify('hookd', news);
+  end if;
   return base;
+end $$;
+
+create function log.refuse_heads(heads log.new_head[]) returns void language plpgsql as $$
+-- Says why an append may not be: HK001 or HK003, with the partitions as detail.
+declare
+  lost text; unknown text;
+begin
+  select string_agg(n.partition::text, ',') filter (where h.epoch is distinct from n.epoch and n.epoch is not null),
+         string_agg(n.partition::text, ',') filter (where h.config > n.known)
+    into lost, unknown
+    from unnest(heads) n left join log.head h using (partition);
+  if unknown is not null and lost is null then
+    raise exception 'the configuration has moved on' using errcode = 'HK003', detail = unknown;
+  end if;
+  raise exception 'partitions have other owners' using errcode = 'HK001', detail = coalesce(lost, '');
 end $$;
 
 create function log.configure(config json) returns void language plpgsql as $$
@@ -497,3 +526,39 @@ begin
       using entry;
   end loop;
 end $$;
+
+-- --------------------------------------------------------------------------------------------------- processes --
+
+create function log.attend(who text, lease_s float8, report json) returns void language sql as $$
+  -- Prolongs a process' lease; forgets those whose lease ended long ago.
+  insert into log.process as p (name, seen_until, told) values (who, now() + lease_s * interval '1 second', report)
+    on conflict (name) do update set seen_until = excluded.seen_until, told = excluded.told;
+  delete from log.process where seen_until < now() - interval '10 minutes';
+$$;
+
+create function log.take(who text, wanted smallint[])
+  returns table (partition smallint, epoch bigint, seq bigint, previous text) language sql as $$
+  -- Makes a process the owner of those of the partitions that nobody alive owns.
+  with free as (
+    select h.partition, h.owner from log.head h
+    where h.partition = any(wanted) and not exists (
+      select from log.process p where p.name = h.owner and p.seen_until > now())
+    order by h.partition for update)
+  update log.head h set owner = who, epoch = h.epoch + 1
+    from free where h.partition = free.partition
+    returning h.partition, h.epoch, h.seq, free.owner;
+$$;
+
+create function log.release(who text, given smallint[]) returns void language sql as $$
+  -- Gives partitions back.
+  update log.head h set owner = null
+    from (select x.partition from log.head x
+          where x.owner = who and x.partition = any(given) order by x.partition for update) mine
+    where h.partition = mine.partition;
+$$;
+
+create function log.leave(who text) returns void language sql as $$
+  -- A process is gone: what it owned is free.
+  select log.release(who, (select array_agg(h.partition) from log.head h where h.owner = who));
+  delete from log.process where name = who;
+$$;

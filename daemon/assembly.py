@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from random import SystemRandom
 from typing import Final
@@ -21,55 +22,71 @@ from daemon.dispatcher import Dispatcher
 from daemon.entropy import Entropy
 from daemon.expunging import Expunger
 from daemon.feeder import Feeder
+from daemon.following import Follower
+from daemon.handover import Handover
+from daemon.hearing import Hearing
 from daemon.live.hub import Hub
 from daemon.live.reporter import Reporter
 from daemon.metrics import Metrics
 from daemon.notary import Notary
 from daemon.ownership import Owner
 from daemon.payloads import Payloads
-from daemon.postgres.database import Database
-from daemon.postgres.embedded import EmbeddedPostgres
-from daemon.postgres.migrate import fix_partitions, migrate
-from daemon.postgres.scripts import load_migrations, load_schema
 from daemon.recorder import Recorder
 from daemon.retention import Retention
 from daemon.sealing import Sealer
 from daemon.settings import Settings
+from daemon.storage import Storage
 from daemon.supervisor import Supervisor
 from daemon.transport import Guard, Resolver, Transport, client_tls
 from daemon.vitals import Vitals
 from events.checkpoint import VerifierKey
 from events.log import Unavailable
 from events.log_views import LogViews
-from events.postgres import BY_INDEX, PostgresLog
+from events.postgres import PostgresLog
 from events.views import Views
 from events.world import World
 
 log = structlog.get_logger()
 
-DATABASE_WAIT_S: Final = 60.0
 UPKEEP_S: Final = 30.0
 TOKEN_LEEWAY: Final = timedelta(minutes=15)
 API_GRACE_S: Final = 5.0
 RECORD_GRACE_S: Final = 10.0
 
 
+def process_name() -> str:
+    """A name that no other process has, or had."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def url_of(host: str, port: int) -> str:
+    """Where an API is that listens there."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 class CannotListen(Exception):
     """The address of the API is not to be had; the text says why."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One of several processes: somebody else has started the database, and chosen name and port."""
+
+    name: str
+    dsn: str
 
 
 class Daemon:
     """One process of hookd: API, recorder, and the targets of the partitions it owns."""
 
-    def __init__(self, settings: Settings, progress: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, progress: Callable[[str], None] | None = None, worker: Worker | None = None
+    ) -> None:
         self.settings = settings
+        self.worker = worker
         self.supervisor = Supervisor()
-        self._progress = progress
         self.clock = SystemClock()
-        self.postgres: EmbeddedPostgres | None = None
-        if settings.embedded:
-            assert settings.hookd_home is not None
-            self.postgres = EmbeddedPostgres(settings.hookd_home, progress=progress)
+        self.storage = Storage(settings, progress, worker.dsn if worker else None)
         self.url = ""
         self._closers: list[Callable[[], object]] = []
 
@@ -78,40 +95,20 @@ class Daemon:
     async def start(self) -> None:
         """Bring everything up, in order; whatever fails takes down what was up already."""
         try:
-            await self._open_database()
+            self._closers.append(self.storage.close)
+            await self.storage.open()
             await self._build()
             await self._run()
         except BaseException:
             await self.stop(grace_s=0)
             raise
 
-    async def _open_database(self) -> None:
-        settings = self.settings
-        if self.postgres is not None:
-            self._closers.append(self.postgres.stop)
-            dsn = await self.postgres.start()
-        else:
-            assert settings.database_url is not None
-            dsn = settings.database_url.get_secret_value()
-        self.dsn = dsn
-        self.database = await Database.open(
-            dsn, settings=BY_INDEX, starting_s=DATABASE_WAIT_S, progress=self._progress
-        )
-        self._closers.append(self.database.close)
-        connection = await self.database.dedicated()
-        try:
-            applied = await migrate(connection, schema=load_schema(), migrations=load_migrations())
-            partitions = await fix_partitions(connection, settings.partitions)
-        finally:
-            await connection.close()
-        self.partitions = partitions
-        log.info("database_opened", fresh=applied.fresh, partitions=partitions)
-
     async def _build(self) -> None:
         settings, clock = self.settings, self.clock
+        self.database = self.storage.database
         self.log = PostgresLog(self.database.dedicated, self.database.reading)
         self._closers.append(self.log.close)
-        self.world = World(self.partitions)
+        self.world = World(self.storage.partitions)
         self.recorder = Recorder(self.log, self.world, settings.rules, clock, SystemRandom())
         expunger = Expunger(self.log, self.recorder, clock)
         self.retention = Retention(self.log, self.recorder, self.world, settings.rules, clock, expunger.turn)
@@ -123,6 +120,7 @@ class Daemon:
             tls=client_tls(settings.ca_file),
             spawn=self.supervisor.job,
             connect_timeout_s=settings.connect_timeout_s,
+            idle_max_per_origin=settings.max_in_flight,  # thousands of endpoints may share one host
         )
         payloads = Payloads(settings.payload_cache_bytes)
         sealer = Sealer(settings.sealing_key_bytes, secrets.token_bytes)
@@ -138,11 +136,14 @@ class Daemon:
             timeout_s=settings.attempt_timeout_s,
         )
         self.feeder = Feeder(self.log, self.dispatcher, self.recorder, payloads, sealer, clock)
+        self.follower = Follower(self.log, self.recorder, self.dispatcher, payloads)
         log_key = await self._appoint(sealer)
         self.vitals = Vitals(self.recorder, self.dispatcher, clock, self.notary.seals)
         metrics = Metrics(self.recorder, self.dispatcher, self.transport, payloads, self.vitals)
-        name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self.owner = Owner(self.log, self.recorder, clock, name, self.partitions)
+        name = self.worker.name if self.worker else process_name()
+        self.recorder.name = name
+        self.hearing = Hearing(self.log, self.recorder, self.world, self.follower, name)
+        self.owner = Owner(self.log, self.recorder, clock, name)
         self.tokens = Tokens(settings.secret_key.get_secret_value(), clock.now, leeway=TOKEN_LEEWAY)
         views = Views(self.database.reading)
         acts = Acts(self.log, self.recorder, sealer, clock)
@@ -182,13 +183,17 @@ class Daemon:
 
     async def _run(self) -> None:
         service = self.supervisor.service
-        self.owner.on_lost = self._stand_by
-        self.owner.on_taken = self._take_over
-        # On the embedded database nobody else can be alive: the lock on the data home is ours.
-        await self._take_over(await self.owner.take(force=self.settings.embedded))
+        Handover(self.log, self.world, self.recorder, self.follower, self.dispatcher, self.feeder).serve(self.owner)
+        self.owner.on_roll = self.hearing.looked
+        await self.recorder.load()
+        if self.storage.ours_alone:
+            await self.log.evict()
+        await self.owner.turn()
         service("recorder", self.recorder.run)
         service("feeder", self.feeder.feed)
-        service("catch_up", self.feeder.catch_up)
+        service("follower", self.follower.run)
+        service("listen", self.hearing.listen)
+        service("learn", self.hearing.learn)
         service("cancel_orphans", self.feeder.cancel_orphans)
         service("ownership", self.owner.keep)
         service("loop_lag", self.vitals.watch)
@@ -197,45 +202,22 @@ class Daemon:
         service("notary", self.notary.run)
         service("retention", self.retention.run)
         service("upkeep", self._upkeep)
-        if self.postgres is not None:
-            service("postgres", self._keep_postgres)
+        if self.storage.ours_alone:
+            service("postgres", self.storage.keep)
         await self._listen()
-
-    def _stand_by(self) -> None:
-        self.recorder.standing_by = True
-        self.dispatcher.stand_down()
-
-    async def _take_over(self, positions: dict[int, int]) -> None:
-        """Begin where the last owner left off: configuration, log positions, pending deliveries."""
-        self.world.replace(await self.log.load())
-        self.dispatcher.positions.update(positions)
-        await self._awaken()
-        self.recorder.standing_by = False
-
-    async def _awaken(self) -> None:
-        """Take up every pending delivery where the last owner left it."""
-        pending = await self.log.pending(self.dispatcher.positions)
-        for partition, endpoint_id, due_at in pending:
-            endpoint = self.world.endpoint(endpoint_id)
-            if endpoint is None:
-                self.feeder.orphan(partition, endpoint_id)
-            else:
-                self.dispatcher.awaken(endpoint, due_at)
-        log.info("deliveries_resumed", endpoints=len(pending))
 
     async def _listen(self) -> None:
         settings = self.settings
         runner = web.ServerRunner(self.server, handle_signals=False, shutdown_timeout=API_GRACE_S)
         await runner.setup()
         self._runner = runner
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024, reuse_port=self.worker is not None)
         try:
             await site.start()
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else str(error)
             raise CannotListen(f"cannot listen on {settings.host}:{settings.port}: {why}") from error
-        host, port = runner.addresses[0][:2]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = url_of(*runner.addresses[0][:2])
         log.info("api_listening", url=self.url)
 
     async def _upkeep(self) -> None:
@@ -246,15 +228,6 @@ class Daemon:
                 await self.retention.prepare()
             except Unavailable:
                 continue
-
-    async def _keep_postgres(self) -> None:
-        """Start the embedded server again whenever it ends."""
-        assert self.postgres is not None
-        while True:
-            await self.postgres.wait_closed()
-            log.error("postgres_ended")
-            await self.postgres.start()
-            log.info("postgres_restarted")
 
     # --- down
 
@@ -288,6 +261,6 @@ class Daemon:
         try:
             async with asyncio.timeout(RECORD_GRACE_S):
                 await self.recorder.drained()
-                await self.owner.release()
+                await self.owner.leave()
         except (TimeoutError, Unavailable):
             log.warning("outcomes_unrecorded", waiting=len(self.recorder))

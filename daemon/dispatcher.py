@@ -1,14 +1,15 @@
-"""Follows the log and gives targets their turns.
+"""Gives targets their turns.
 
-What is committed comes in as events: a message accepted is a delivery offered to each target chosen, an outcome
-recorded is a delivery settled. Targets with something to do stand in one ready queue and get a few attempts each
-time round, under one cap for the process, so that none can crowd the others out. Nothing here is a task per target
-or per attempt: outcomes arrive by callback, and one timer serves all that wait.
+What the log says of the partitions owned here comes in as events: a message accepted is a delivery offered to each
+target chosen, an outcome recorded is a delivery settled. Targets with something to do stand in one ready queue and
+get a few attempts each time round, under one cap for the process, so that none can crowd the others out. Nothing
+here is a task per target or per attempt: outcomes arrive by callback, and one timer serves all that wait.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Final, Protocol
@@ -18,7 +19,7 @@ import structlog
 from daemon.alarms import Alarms
 from daemon.clock import Clock
 from daemon.payloads import Payloads
-from daemon.recorder import Committed, Recorder
+from daemon.recorder import Recorder
 from daemon.signing import signed_headers
 from daemon.target import Target
 from daemon.throttle import Throttles
@@ -48,6 +49,7 @@ from events.world import World
 log = structlog.get_logger()
 
 HELD_MAX: Final = 30_000  # deliveries in memory, shared out among the targets at work
+LOST: Final = -1  # no epoch: the partition has just got another owner
 TURN: Final = 4  # attempts a target may start before the next one has its turn
 IGNORED_PAUSE_S: Final = 5.0
 
@@ -96,44 +98,20 @@ class Dispatcher:
         self._turning = False
         self._stirred: set[Target] = set()  # by the events of the batch at hand
         self._throttles = Throttles(world)
-        self.positions: dict[int, int] = {}  # partition → the last event seen
-        self.behind: set[int] = set()  # partitions whose events are to be read again from `positions` on
         self.starving: dict[Target, None] = {}  # want rows, payloads or secrets from the tables, first come first
         self.on_starving: Callable[[], None] = lambda: None
-        self.on_behind: Callable[[], None] = lambda: None
         self.on_orphans: Callable[[int, str], None] = lambda _partition, _endpoint: None
         self.in_flight = 0
         self.stopped = False
         self._landed_last: asyncio.Event = asyncio.Event()
-        recorder.followers.append(self.follow)
+        self._leaving: set[Target] = set()  # forgotten, with attempts still under way
+        self._left = asyncio.Event()
         recorder.on_ignored = self._ignored
-        recorder.on_reconnected = self.reread
 
-    # --- following the log
-
-    def follow(self, committed: Committed) -> None:
-        """Take in what this process has just appended."""
-        for message, payload in committed.payloads.items():
-            self._payloads.put(message, payload)
-        if committed.purged:
-            for recorded in committed.events:
-                self._payloads.heed(recorded.stream, recorded.event)
-        positions = self.positions
-        for recorded in committed.events:
-            partition = recorded.partition
-            position = positions.get(partition)
-            if position is None or partition in self.behind or recorded.seq <= position:
-                continue
-            if recorded.seq > position + 1:
-                log.warning("log_gap_seen", partition=partition, expected=position + 1, seq=recorded.seq)
-                self._fall_behind(partition)
-                continue
-            self.take_in(recorded)
-        self.attend_stirred()
+    # --- what the log says
 
     def take_in(self, recorded: Recorded) -> None:
         """One event, the next of its partition. Whom it stirs is attended to by `attend_stirred`, once a batch."""
-        self.positions[recorded.partition] = recorded.seq
         event = recorded.event
         if isinstance(event, MessageAccepted):
             for delivery in born(recorded, event, recorded.at)[1]:
@@ -199,26 +177,29 @@ class Dispatcher:
             self.attend(target, now)
         self._stirred.clear()
 
-    def reread(self) -> None:
-        """The database was away: what was committed meanwhile, if anything, is read from the log."""
-        for partition in self.positions:
-            self.behind.add(partition)
+    def reconfigure(self) -> None:
+        """The world was loaded anew."""
         for target in self._targets.values():
             if (endpoint := self._world.endpoint(target.endpoint.id)) is not None:
                 target.configure(endpoint, self._batch_size)
-        self.on_behind()
 
-    def stand_down(self) -> None:
-        """Another process delivers from now on: forget all that was to be done here."""
-        self._targets.clear()
-        self.positions.clear()
-        self.behind.clear()
-        self.starving.clear()
-        self._payloads.clear()
+    def forget(self, partitions: Iterable[int]) -> None:
+        """Others deliver for these from now on; what is under way for them goes on."""
+        gone = [target for target in self._targets.values() if target.endpoint.partition in partitions]
+        for target in gone:
+            del self._targets[target.endpoint.id]
+            self.starving.pop(target, None)
+            if target.flying:
+                self._leaving.add(target)
 
-    def _fall_behind(self, partition: int) -> None:
-        self.behind.add(partition)
-        self.on_behind()
+    async def left(self, within_s: float) -> None:
+        """Return once nothing is under way any more for targets that were forgotten, or after `within_s`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._leaving:
+                    self._left.clear()
+                    await self._left.wait()
+        self._leaving.clear()
 
     # --- targets
 
@@ -341,20 +322,26 @@ class Dispatcher:
         target.flying += 1
         self.in_flight += 1
         head = target.head + signed_headers(target.signers, delivery.message, timestamp, payload)
-        done = partial(self._landed, target, delivery, timestamp, target.endpoint.version)
+        epoch = self._recorder.epochs.get(delivery.partition, LOST)
+        done = partial(self._landed, target, delivery, timestamp, target.endpoint.version, epoch)
         self._transport.post(target.destination, head, payload, self._timeout_s, done)
         return True
 
-    def _landed(self, target: Target, delivery: Delivery, timestamp: int, config: int, outcome: Outcome) -> None:
+    def _landed(
+        self, target: Target, delivery: Delivery, timestamp: int, config: int, epoch: int, outcome: Outcome
+    ) -> None:
         target.flying -= 1
         self.in_flight -= 1
         if outcome.fault is None:
             target.succeeded()
-        self._recorder.tell(RecordAttempt(delivery, outcome, timestamp, config))
+        self._recorder.tell(RecordAttempt(delivery, outcome, timestamp, config, epoch))
         self.attend(target)
         self._schedule()
         if not self.in_flight:
             self._landed_last.set()
+        if self._leaving and not target.flying:
+            self._leaving.discard(target)
+            self._left.set()
 
     def _may_spend(self, target: Target, now: datetime) -> bool:
         """Whether the rates of endpoint and application allow one more; calls the target up later if not."""

@@ -83,14 +83,18 @@ class Expunger:
                 if found.bodies:
                     command = ExpungeContent(application.id, partition, found.until, found.bodies, asker.reason)
                     await self._recorder.ask(command, asker.actor, asker.request)
-            after = found.until
+                else:  # not before: while these were read, another process may have stored what it was answered
+                    after = found.until
             gone = sum(body.message is not None for body in found.bodies)
             payloads, responses = payloads + gone, responses + len(found.bodies) - gone
             if found.bodies and self._clock.now() - began > timedelta(seconds=WITHIN_S):
                 return Expunged(payloads, responses, done=False)
 
     async def _store_no_more(self, application: Application, until: str, asker: Asker) -> None:
-        """Attempts that are under way now may still succeed; what is answered to them is not stored."""
+        """Attempts that are under way now may still succeed; what is answered to them is not stored.
+
+        Whichever process makes them: none appends to the partition any more before it has heard of this event.
+        """
         self._recorder.expunged[application.id] = until
-        barrier = ExpungeContent(application.id, application.partition, until, ())
-        await self._recorder.ask(barrier, asker.actor, asker.request)  # once it is answered, all before is in the log
+        barrier = ExpungeContent(application.id, application.partition, until, (), asker.reason)
+        await self._recorder.ask(barrier, asker.actor, asker.request)

@@ -30,7 +30,7 @@ UNSIGNED_PAUSE_S: Final = 30.0  # before an endpoint whose key does not open is 
 
 
 class Feeder:
-    """Serves starving targets, catches up with the log, and cancels what has nobody to go to."""
+    """Serves starving targets, and cancels what has nobody to go to."""
 
     def __init__(
         self, log: Log, dispatcher: Dispatcher, recorder: Recorder, payloads: Payloads, sealer: Sealer, clock: Clock
@@ -42,11 +42,9 @@ class Feeder:
         self._sealer = sealer
         self._clock = clock
         self._hungry = asyncio.Event()
-        self._behind = asyncio.Event()
         self._orphaned = asyncio.Event()
         self._orphans: set[tuple[int, str]] = set()
         dispatcher.on_starving = self._hungry.set
-        dispatcher.on_behind = self._behind.set
         dispatcher.on_orphans = self.orphan
 
     # --- feeding
@@ -164,45 +162,6 @@ class Feeder:
                 target.lane.pull(delivery.message)
                 event = DeliveryExpired(reason="the payload is gone")
                 self._recorder.tell(EndDelivery(delivery, event))
-
-    # --- catching up
-
-    async def catch_up(self) -> None:
-        """Read the log where the dispatcher has lost its thread, for ever."""
-        behind = self._dispatcher.behind
-        while True:
-            if not behind:
-                self._behind.clear()
-                await self._behind.wait()
-            partition = next(iter(behind))
-            try:
-                await self._catch_up(partition)
-            except Unavailable:
-                await asyncio.sleep(RETRY_S)
-
-    async def _catch_up(self, partition: int) -> None:
-        dispatcher = self._dispatcher
-        while True:
-            # What is committed while this read is under way is skipped by `follow`: only an empty page that was
-            # asked for after the partition's last position is the end.
-            page = await self._log.read(partition, dispatcher.positions[partition], PAGE)
-            for recorded in page:
-                dispatcher.take_in(recorded)
-            dispatcher.attend_stirred()
-            if len(page) < PAGE and await self._caught_up(partition):
-                return
-
-    async def _caught_up(self, partition: int) -> bool:
-        dispatcher = self._dispatcher
-        dispatcher.behind.discard(partition)
-        try:
-            heads = await self._log.heads()
-        except BaseException:
-            dispatcher.behind.add(partition)
-            raise
-        if heads[partition] > dispatcher.positions[partition]:
-            dispatcher.behind.add(partition)
-        return partition not in dispatcher.behind
 
     # --- cancelling
 

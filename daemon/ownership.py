@@ -1,57 +1,86 @@
-"""Which partitions this process owns: a lease in each head row, so that PostgreSQL decides, and an epoch as fence."""
+"""Which partitions this process owns: a lease in PostgreSQL, so that PostgreSQL decides, and an epoch as fence.
+
+Each process prolongs a lease of its own, sees who else does, and takes or gives back partitions until all have
+equally many. Whoever does not prolong its lease in time, because it is dead or was stopped, loses what it owns to the
+others; when it comes back, what it obtained meanwhile is refused by the epochs.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import structlog
 
 from daemon.clock import Clock
 from daemon.recorder import Recorder
+from daemon.sharing import share
 from events.append import Append
 from events.catalogue import PartitionTaken
 from events.envelope import Fact
-from events.log import Log, Ownership, Unavailable
+from events.log import Fenced, Log, Ownership, Roll, Unavailable
 
 log = structlog.get_logger()
 
-LEASE_S: Final = 15.0
-RENEW_S: Final = 4.0
-STANDBY_S: Final = 1.0
+LEASE_S: Final = 5.0
+RENEW_S: Final = 1.0
 
 
-async def _nothing(_positions: dict[int, int]) -> None: ...
+async def _nothing(_: object) -> None: ...
 
 
 class Owner:
-    """Takes the partitions, keeps them, gives them back."""
+    """Takes partitions, keeps them, gives them back. `report` is told to whoever asks another process."""
 
-    def __init__(self, log: Log, recorder: Recorder, clock: Clock, name: str, partitions: int) -> None:
+    def __init__(self, log: Log, recorder: Recorder, clock: Clock, name: str) -> None:
         self._log = log
         self._recorder = recorder
         self._clock = clock
-        self._partitions = partitions
         self.name = name
-        self.on_lost: Callable[[], None] = lambda: None
+        self.processes: tuple[str, ...] = (name,)
+        self._gone = False
+        self.report: Callable[[], str | None] = lambda: None
         self.on_taken: Callable[[dict[int, int]], Awaitable[None]] = _nothing
+        self.on_roll: Callable[[Roll], None] = lambda _: None
+        self.on_leaving: Callable[[frozenset[int]], Awaitable[None]] = _nothing
 
-    async def take(self, *, force: bool) -> dict[int, int]:
-        """Become the owner of every partition, waiting for who holds them now; answers their last positions.
-
-        `force` when nobody else can be alive: the previous owner's lease is not waited for.
-        """
-        taken: dict[int, Ownership] = {}
+    async def keep(self) -> None:
+        """Stay among the living, and keep an equal share, for ever."""
         while True:
-            kept = await self._log.renew(self.name, LEASE_S) if taken else set()
-            taken = {partition: each for partition, each in taken.items() if partition in kept}
-            for each in await self._log.take(self.name, LEASE_S, force=force):
-                taken[each.partition] = each
-            if len(taken) >= self._partitions:
-                break
-            log.info("partitions_awaited", held_by_others=self._partitions - len(taken), lease_s=LEASE_S)
-            await asyncio.sleep(STANDBY_S)
-        self._recorder.epochs = {each.partition: each.epoch for each in taken.values()}
-        return await self._record(list(taken.values()))
+            await asyncio.sleep(RENEW_S)
+            try:
+                await self.turn()
+            except (Unavailable, Fenced) as error:  # fenced: taken by another before it was told of
+                log.warning("lease_not_kept", reason=str(error))
+
+    async def turn(self) -> None:
+        """Prolong the lease, and take a step towards an equal share. Unavailable."""
+        if self._gone:
+            return
+        roll = await self._log.attend(self.name, LEASE_S, self.report())
+        self.processes = roll.processes
+        self.on_roll(roll)
+        mine = {head.partition for head in roll.heads if head.owner == self.name}
+        self._recorder.lose(self._recorder.epochs.keys() - mine)
+        if unknown := mine - self._recorder.epochs.keys():  # the database's word of it was lost
+            await self._log.release(self.name, unknown)
+            return
+        step = share(roll, self.name)
+        if step.give:
+            await self._give(frozenset(step.give))
+        elif step.take:
+            await self._take(step.take)
+
+    async def _take(self, partitions: Iterable[int]) -> None:
+        taken = await self._log.take(self.name, partitions)
+        if taken:
+            positions = await self._record(taken)
+            self._recorder.epochs |= {each.partition: each.epoch for each in taken}
+            log.info("partitions_taken", partitions=sorted(positions), processes=len(self.processes))
+            try:
+                await self.on_taken(positions)
+            except BaseException:  # not taken up: given back with the next turn, and taken anew
+                self._recorder.lose(positions)
+                raise
 
     async def _record(self, taken: list[Ownership]) -> dict[int, int]:
         append = Append(self._clock.now())
@@ -62,25 +91,16 @@ class Owner:
         recorded = await self._log.append(append)
         return {each.partition: each.seq for each in recorded}
 
-    async def keep(self) -> None:
-        """Renew the lease, for ever. When another process has taken a partition, stand by until all are free."""
-        while True:
-            await asyncio.sleep(RENEW_S)
-            try:
-                kept = await self._log.renew(self.name, LEASE_S)
-                if lost := self._recorder.epochs.keys() - kept:
-                    log.error("partitions_lost", partitions=sorted(lost))
-                    await self._stand_by()
-            except Unavailable:
-                continue
+    async def _give(self, partitions: frozenset[int]) -> None:
+        """Let what is under way end, so that the next owner begins with nothing in doubt."""
+        log.info("partitions_given", partitions=sorted(partitions), processes=len(self.processes))
+        await self.on_leaving(partitions)
+        await self._recorder.flushed()
+        for partition in partitions:
+            self._recorder.epochs.pop(partition, None)
+        await self._log.release(self.name, partitions)
 
-    async def _stand_by(self) -> None:
-        """Whoever took one takes all: two that hold half each would both wait for the rest for ever."""
-        self._recorder.epochs = {}
-        self.on_lost()
-        await self._log.release(self.name)
-        await self.on_taken(await self.take(force=False))
-
-    async def release(self) -> None:
-        """Give the partitions back, so that the next owner need not wait for the lease to end."""
-        await self._log.release(self.name)
+    async def leave(self) -> None:
+        """Give everything back, so that the others need not wait for the lease to end. Unavailable."""
+        self._gone = True
+        await self._log.leave(self.name)

@@ -7,26 +7,25 @@ then, the world at large hears of it: those who asked, and those who follow the 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Final
 
 import msgspec
 import structlog
 
-from daemon.batch import Answer, Batch, DeliveryCommand, Pending, State, payload_bytes, payload_of, standing
+from daemon.batch import Answer, Batch, DeliveryCommand, Pending, payload_bytes, standing
 from daemon.clock import Clock
-from events.admin import CreateAdmin
+from daemon.decider import Decider
 from events.append import Append
-from events.catalogue import MessageAccepted, SecretRotated
-from events.content import ExpireContent, ExpungeContent, ExpungePayload, ExpungeResponse, Purge
-from events.decide import Command, Facts, Rules, decide
-from events.delivery import Delivery, EndDelivery, RecordAttempt, evolve
-from events.endpoint import RegisterEndpoint, ResetBreaker, RotateSecret
-from events.envelope import Fact, Recorded
-from events.log import Blocked, Fenced, Log, Stale, Unavailable
-from events.message import AcceptMessage, born
-from events.refusal import Refusal, conflict
+from events.catalogue import ContentExpunged
+from events.decide import Command, Rules
+from events.delivery import EndDelivery, RecordAttempt
+from events.envelope import Recorded, is_config
+from events.log import Blocked, Fenced, Log, Outdated, Stale, Unavailable
+from events.message import AcceptMessage
+from events.news import News, spell
+from events.refusal import Refusal
 from events.world import World
 
 log = structlog.get_logger()
@@ -66,22 +65,23 @@ class Recorder:
     ) -> None:
         self._log = log
         self._world = world
-        self._rules = rules
         self._clock = clock
-        self._random = random
+        self._decider = Decider(world, rules, random)
         self._queue_max = queue_max
         self._queue: deque[Pending] = deque()
         self._waiting_bytes = 0  # of payloads, asked for and not answered
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.epochs: dict[int, int] = {}  # of the partitions this process owns
-        self.expunged: dict[str, str] = {}  # application → up to which message no response is stored any more
+        self.name = ""  # of this process, for the others
+        self.epochs = self._decider.epochs
+        self.expunged = self._decider.expunged
         self.followers: list[Callable[[Committed], None]] = []
         self.on_ignored: Callable[[RecordAttempt | EndDelivery], None] = lambda _: None
         self.on_reconnected: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[frozenset[int]], None] = lambda _: None
         self.available = True
-        self.standing_by = False  # another process has taken over: what is known here may be out of date
+        self._turn = asyncio.Lock()  # held while a batch is under way: nothing else changes the world meanwhile
 
     # --- asking
 
@@ -105,8 +105,6 @@ class Recorder:
         """Say whether anything is taken on from outside just now. Busy."""
         if not self.available:
             raise Busy("the database is away; nothing was done")
-        if self.standing_by:
-            raise Busy("another hookd owns this database and answers for it; nothing was done here")
 
     async def ask_all(
         self, commands: Sequence[Command], actor: str = "hookd", request: str | None = None
@@ -123,8 +121,17 @@ class Recorder:
         self._put(Pending(command, "hookd", None, None))
 
     async def drained(self) -> None:
-        """Return once everything asked and told so far is in the log."""
+        """Return once nothing waits any more."""
         await self._idle.wait()
+
+    async def flushed(self) -> None:
+        """Return once all that was asked and told before is in the log, or will not be."""
+        last = self._queue[-1] if self._queue else None
+        while True:
+            async with self._turn:
+                if not any(each is last for each in self._queue):
+                    return
+            await asyncio.sleep(0)  # else the loop stands still: to take a turn that is free does not wait
 
     def __len__(self) -> int:
         """Commands waiting."""
@@ -146,9 +153,10 @@ class Recorder:
                     self._idle.set()
                     self._wake.clear()
                     await self._wake.wait()
-                batch = list(self._queue)
-                self._queue.clear()
-                await self._record_or_isolate(batch)
+                async with self._turn:
+                    batch = list(self._queue)
+                    self._queue.clear()
+                    await self._record_or_isolate(batch)
         except asyncio.CancelledError:
             self._fail([*batch, *self._queue], Unavailable("the recorder stopped"))
             raise
@@ -174,13 +182,15 @@ class Recorder:
             try:
                 if stale:
                     pending = await self._reread(pending, config=changed)
-                batch = await self._decide(pending)
+                batch = self._decider.decide(pending, await self._taken(pending), self._clock.now())
                 changed = bool(batch.changed)
                 events = await self._append(batch)
             except Unavailable as error:
                 return await self._wait_for_database(pending, error)
-            except Fenced:
-                pending = self._without_outcomes(pending)
+            except Fenced as error:
+                self.lose(error.partitions)
+            except Outdated as error:
+                await self._learn(error.partitions)
             except Stale:
                 stale = True
             except Blocked as error:
@@ -191,15 +201,20 @@ class Recorder:
         raise Unavailable("states kept moving on; try again")
 
     async def _append(self, batch: Batch) -> list[Recorded]:
+        append = batch.append
+        append.known = self._world.known
+        append.news = self._news(append)
         try:
-            return await self._log.append(batch.append) if batch.append else []
+            return await self._log.append(append) if append else []
         except BaseException:
-            self._take_back(batch)
+            self._decider.take_back(batch)
             raise
 
     def _publish(self, batch: Batch, events: list[Recorded]) -> None:
         self.available = True
         self._queue.extendleft(reversed(batch.left))
+        if batch.append.config:
+            self._world.known |= {each.partition: each.seq for each in events if is_config(each)}
         if events:
             payloads = {message.id: payload for message, payload in batch.append.accepted}
             purged = bool(batch.append.expunged or batch.append.dropped)
@@ -211,6 +226,12 @@ class Recorder:
             elif not answer and isinstance(pending.command, RecordAttempt | EndDelivery):
                 self.on_ignored(pending.command)
 
+    def _news(self, append: Append) -> str | None:
+        foreign = append.heads().keys() - self.epochs.keys()
+        if not foreign and not append.config:
+            return None
+        return spell(News(self.name, frozenset(append.config), frozenset(foreign)))
+
     def _tell_followers(self, committed: Committed) -> None:
         """It is in the log, whatever a follower makes of it."""
         for follower in self.followers:
@@ -218,111 +239,6 @@ class Recorder:
                 follower(committed)
             except Exception:
                 log.exception("follower_failed")
-
-    # --- deciding
-
-    async def _decide(self, pending: list[Pending]) -> Batch:
-        batch = Batch(Append(self._clock.now()))
-        batch.event_ids = await self._taken(pending)
-        try:
-            self._decide_each(batch, pending)
-        except BaseException:
-            self._take_back(batch)
-            raise
-        return batch
-
-    def _decide_each(self, batch: Batch, pending: list[Pending]) -> None:
-        append = batch.append
-        for nth, each in enumerate(pending):
-            if len(append) >= BATCH_ROWS_MAX or append.payload_bytes >= BATCH_BYTES_MAX:
-                batch.left = pending[nth:]
-                break
-            command = each.command
-            if isinstance(command, ExpireContent) and nth:  # alone: it may be blocked, and nothing else is to be
-                batch.left = pending[nth:]
-                break
-            facts = self._facts(batch, command)
-            if isinstance(facts, Refusal):
-                batch.answers.append((each, facts))
-                continue
-            start = len(append.caused)
-            states = [self._fold(batch, each, fact, start) for fact in facts]
-            self._attach(append, command, start)
-            batch.answers.append((each, states))
-            if append.dropped:
-                batch.left = pending[nth + 1 :]
-                break
-
-    def _facts(self, batch: Batch, command: Command) -> Facts | Refusal:
-        append = batch.append
-        if isinstance(command, DeliveryCommand):
-            delivery = command.delivery
-            latest = append.latest(delivery)
-            if latest is not delivery:
-                command = msgspec.structs.replace(command, delivery=latest)
-            if isinstance(command, RecordAttempt | EndDelivery):
-                append.epochs[delivery.partition] = self.epochs.get(delivery.partition, -1)
-                batch.rows.setdefault(delivery.endpoint, self._world.rows.get(delivery.endpoint))
-        elif isinstance(command, ResetBreaker):
-            batch.rows.setdefault(command.id, self._world.rows.get(command.id))
-        elif isinstance(command, AcceptMessage) and command.event_id is not None:
-            key = (command.application, command.event_id)
-            if key in batch.event_ids:
-                return conflict(f"a message with event id {command.event_id} exists already", "event_id")
-            batch.event_ids.add(key)
-        return decide(self._world, command, self._rules, append.now, self._random)
-
-    def _fold(self, batch: Batch, pending: Pending, fact: Fact, start: int) -> State:
-        append = batch.append
-        append.add(fact, pending.actor, pending.request)
-        event = fact.event
-        if isinstance(event, MessageAccepted):
-            message, deliveries = born(fact, event, append.now)
-            append.accept(message, payload_of(pending.command, len(append.caused) - start - 1))
-            append.born += deliveries
-            return message
-        if fact.endpoint is not None:
-            assert isinstance(pending.command, DeliveryCommand)
-            before = append.latest(pending.command.delivery)
-            after = evolve(before, event)
-            append.move(before, after)
-            return after
-        if isinstance(event, Purge):
-            return event
-        was, now = self._world.apply(fact, append.now)
-        append.change(was, now)
-        batch.changed.append((was, now))
-        return now
-
-    def _attach(self, append: Append, command: Command, start: int) -> None:
-        match command:
-            case RecordAttempt() if command.outcome.body and len(append.caused) > start:
-                if append.caused[start].fact.endpoint is not None:  # else it only moved the breaker
-                    day = command.delivery.last_day
-                    if day >= append.now.date() and not (self.expunged and self._is_expunged(command.delivery)):
-                        append.responses.append((start, day, command.outcome.body))
-            case RegisterEndpoint():
-                partition = append.caused[start].fact.partition
-                append.secrets.append((partition, command.id, command.secret, command.sealed_secret))
-            case RotateSecret():
-                fact = append.caused[start].fact
-                assert isinstance(fact.event, SecretRotated)
-                append.secrets.append((fact.partition, command.id, command.secret, command.sealed_secret))
-                append.retired.append((fact.partition, command.id, fact.event.previous, fact.event.previous_until))
-            case CreateAdmin():
-                partition = append.caused[start].fact.partition
-                append.secrets.append((partition, command.id, "password", command.sealed_password))
-            case ExpungePayload() | ExpungeResponse():
-                append.expunged.append(command.body)
-            case ExpungeContent():
-                append.expunged += command.bodies
-            case ExpireContent():
-                append.dropped.append(command.day)
-
-    def _is_expunged(self, delivery: Delivery) -> bool:
-        """Whether the attempt was under way while all that its application had was expunged."""
-        endpoint = self._world.endpoint(delivery.endpoint)
-        return endpoint is None or delivery.message <= self.expunged.get(endpoint.application, "")
 
     async def _taken(self, pending: list[Pending]) -> set[tuple[str, str]]:
         keys = []
@@ -332,21 +248,50 @@ class Recorder:
                 keys.append((self._world.partition_of(command.application), command.application, command.event_id))
         return await self._log.taken_event_ids(keys) if keys else set()
 
-    # --- when it did not happen
+    # --- what other processes do
 
-    def _take_back(self, batch: Batch) -> None:
-        for before, after in reversed(batch.changed):
-            self._world.undo(before, after)
-        for endpoint, row in batch.rows.items():
-            if row is None:
-                self._world.rows.pop(endpoint, None)
-            else:
-                self._world.rows[endpoint] = row
+    async def learn(self, partitions: Iterable[int]) -> None:
+        """Take in the configuration that others have decided. Unavailable."""
+        async with self._turn:
+            await self._learn(partitions)
+
+    async def _learn(self, partitions: Iterable[int]) -> None:
+        known = self._world.known
+        for recorded in await self._log.config({each: known.get(each, 0) for each in partitions}):
+            self._world.learn(recorded)
+            self._heed(recorded)
+
+    async def load(self) -> None:
+        """Begin anew from the tables. Unavailable."""
+        async with self._turn:
+            await self._load()
+
+    async def _load(self) -> None:
+        loaded = await self._log.load()
+        for recorded in await self._log.config(self._world.known):
+            self._heed(recorded)
+        self._world.replace(loaded.entities, loaded.known)
+
+    def _heed(self, recorded: Recorded) -> None:
+        """What was expunged is in no table of the configuration."""
+        if isinstance(recorded.event, ContentExpunged):
+            self.expunged[recorded.stream] = recorded.event.until
+
+    def lose(self, partitions: Iterable[int]) -> None:
+        """These have other owners now: what was obtained for them here is not recorded any more."""
+        lost = frozenset(self.epochs.keys() & set(partitions))
+        for partition in lost:
+            del self.epochs[partition]
+        if lost:
+            log.warning("partitions_lost", partitions=sorted(lost))
+            self.on_lost(lost)
+
+    # --- when it did not happen
 
     async def _reread(self, pending: list[Pending], *, config: bool) -> list[Pending]:
         """Decide again on what is true now; an outcome that was recorded already is let go."""
         if config:
-            self._world.replace(await self._log.load())
+            await self._load()
         moved = [each.command for each in pending if isinstance(each.command, DeliveryCommand)]
         commands = iter(await standing(self._log, moved))
         again = []
@@ -360,16 +305,6 @@ class Recorder:
                 each.command = command
             again.append(each)
         return again
-
-    def _without_outcomes(self, pending: list[Pending]) -> list[Pending]:
-        kept = []
-        for each in pending:
-            if isinstance(each.command, RecordAttempt | EndDelivery):
-                log.warning("outcome_fenced", message=each.command.delivery.message)
-                self._ignore(each)
-            else:
-                kept.append(each)
-        return kept
 
     def _ignore(self, pending: Pending) -> None:
         """Nothing is recorded of this; who asked for it hears so, who told it may look at the delivery again."""
@@ -390,7 +325,7 @@ class Recorder:
         delay_s = RECONNECT_DELAY_MIN_S
         while True:
             try:
-                self._world.replace(await self._log.load())
+                await self._load()
             except Unavailable:
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RECONNECT_DELAY_MAX_S)

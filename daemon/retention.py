@@ -68,8 +68,8 @@ class Retention:
             await asyncio.sleep(AGAIN_S if self.stuck else LOOK_S)
 
     async def sweep(self) -> None:
-        """Drop every day that is over, the oldest first. Another process' days are not looked at."""
-        if self._recorder.standing_by:
+        """Drop every day that is over, the oldest first. Of several processes the owner of partition 0 does so."""
+        if 0 not in self._recorder.epochs:
             self.stuck.clear()
             return
         today = (self._clock.now() - GRACE).date()

@@ -55,6 +55,8 @@ class Settings(BaseModel):
     )
     partitions: int = Field(16, ge=1, le=1024, description="Partitions of the log; fixed once the database is made.")
 
+    workers: int = Field(0, ge=0, le=64, description="Processes that share the work; 0: one a core; 1: least memory.")
+
     secret_key: SecretStr = Field(SecretStr(""), description="Signs and checks JWTs (HS256): 32 characters or more.")
     admin_ids: tuple[SecretStr, ...] = Field(
         (), description="Values the admin-id header may have, comma-separated, so that they can rotate."
@@ -64,7 +66,7 @@ class Settings(BaseModel):
     )
 
     trigger_batch_size: int = Field(10, ge=1, le=1000, description="Attempts at once to one endpoint.")
-    max_in_flight: int = Field(1000, ge=1, le=50_000, description="Attempts at once in the whole process.")
+    max_in_flight: int = Field(1000, ge=1, le=50_000, description="Attempts at once in each process.")
     attempt_timeout_s: Seconds = Field(15.0, gt=0, description="How long one attempt may take in all.")
     connect_timeout_s: Seconds = Field(5.0, gt=0, description="How long connecting may take, TLS included.")
     allow_networks: tuple[Network, ...] = Field(
@@ -97,7 +99,7 @@ class Settings(BaseModel):
         10.0, ge=0.05, le=3600, description="How often the log's trees are brought up to date and signed."
     )
     payload_cache_bytes: int = Field(
-        64 << 20, ge=1 << 20, description="Memory for payloads that are about to be delivered."
+        64 << 20, ge=1 << 20, description="Memory of each process for payloads that are about to be delivered."
     )
     stop_grace_s: Seconds = Field(20.0, description="How long a stop waits for attempts under way.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")

@@ -9,7 +9,7 @@ import msgspec
 
 from events.content import Body
 from events.delivery import Delivery, DeliveryState
-from events.envelope import Fact, Recorded
+from events.envelope import Fact, Recorded, is_config
 from events.message import Message
 from events.world import Entity
 
@@ -31,6 +31,9 @@ class Append:
         self.now = now
         self.caused: list[Caused] = []
         self.epochs: dict[int, int] = {}  # partition → the epoch its outcomes were obtained under
+        self.known: dict[int, int] = {}  # partition → the position up to which its configuration was known
+        self.config: dict[int, int] = {}  # partition → the place among its new events of the last of configuration
+        self.news: str | None = None  # what other processes are told
         self.accepted: list[tuple[Message, bytes]] = []
         self.payload_bytes = 0
         self.born: list[Delivery] = []
@@ -42,6 +45,7 @@ class Append:
         self.retired: list[tuple[int, str, str, datetime]] = []  # partition, owner, id, until when it is still good
         self.expunged: list[Body] = []  # are there still, and go
         self.dropped: list[date] = []  # days that are over: all that lies under them goes
+        self._counts: dict[int, int] = {}  # partition → how many events it gets
 
     def __len__(self) -> int:
         """Rows, roughly: what bounds a batch."""
@@ -50,6 +54,10 @@ class Append:
     def add(self, fact: Fact, actor: str, request: str | None) -> None:
         """A fact, in the order in which it is to stand in the log."""
         self.caused.append(Caused(fact, actor, request))
+        partition = fact.partition
+        self._counts[partition] = nth = self._counts.get(partition, 0) + 1
+        if is_config(fact):
+            self.config[partition] = nth
 
     def accept(self, message: Message, payload: bytes) -> None:
         """A message comes into the world, with what it carries."""
@@ -100,11 +108,7 @@ class Append:
 
     def heads(self) -> dict[int, int]:
         """How many events each partition gets, in the order in which their head rows are to be locked."""
-        counts: dict[int, int] = {}
-        for caused in self.caused:
-            partition = caused.fact.partition
-            counts[partition] = counts.get(partition, 0) + 1
-        return dict(sorted(counts.items()))
+        return dict(sorted(self._counts.items()))
 
     def recorded(self, base: dict[int, int]) -> list[Recorded]:
         """The facts as they stand in the log. `base`: partition → the position before its first new event."""

@@ -290,9 +290,9 @@ class ResponseExpunged(Event, frozen=True):
 
 
 class ContentExpunged(Event, frozen=True):
-    """Somebody had the application's bodies removed: none is left of its messages with id <= `until`.
+    """Somebody has the application's bodies removed: from here on none is stored of its messages with id <= `until`.
 
-    One of several in a row when there are many messages. Stream: the application.
+    The first of several in a row removes nothing yet; with each that follows so many went. Stream: the application.
     """
 
     until: str

@@ -240,8 +240,6 @@ def _purge(command: PurgeCommand) -> Facts:
             assert command.body.seq is not None
             expunged = ResponseExpunged(seq=command.body.seq, reason=command.reason)
             return [Fact(command.body.partition, command.message, 0, expunged)]
-        case ExpungeContent(bodies=()):
-            return []
         case ExpungeContent():
             payloads = sum(body.message is not None for body in command.bodies)
             responses = len(command.bodies) - payloads

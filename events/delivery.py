@@ -99,12 +99,16 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
 
 
 class RecordAttempt(msgspec.Struct, frozen=True, gc=False):
-    """The outcome of one attempt of `delivery`, made with version `config` of its endpoint."""
+    """The outcome of one attempt of `delivery`, made with version `config` of its endpoint.
+
+    `epoch` is that of the partition's owner when the attempt began: under another it is not recorded.
+    """
 
     delivery: Delivery
     outcome: Outcome
     timestamp: int
     config: int
+    epoch: int | None = None
 
 
 class EndDelivery(msgspec.Struct, frozen=True, gc=False):

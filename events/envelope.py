@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from events.catalogue import Event
+from events.catalogue import Event, MessageAccepted
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):
@@ -35,6 +35,11 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     actor: str  # who caused it: admin:<id>, org:<id>, hookd
     request: str | None  # the request id that led to it
     event: Event
+
+
+def is_config(event: Fact | Recorded) -> bool:
+    """Whether decisions may rest on it: all but messages and what becomes of their deliveries."""
+    return event.endpoint is None and type(event.event) is not MessageAccepted
 
 
 def partition_of(owner: str, partitions: int) -> int:

@@ -1,6 +1,6 @@
 """What the daemon asks of the log: appends, and ordered reads. `postgres.PostgresLog` answers it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Protocol
 
@@ -22,7 +22,19 @@ class Stale(Exception):
 
 
 class Fenced(Exception):
-    """The partition has another owner by now: outcomes obtained before may not be recorded."""
+    """These partitions have other owners by now: outcomes obtained before may not be recorded."""
+
+    def __init__(self, partitions: frozenset[int]) -> None:
+        super().__init__(f"partitions with other owners: {sorted(partitions)}")
+        self.partitions = partitions
+
+
+class Outdated(Exception):
+    """In these partitions the configuration has moved on: learn it, decide again."""
+
+    def __init__(self, partitions: frozenset[int]) -> None:
+        super().__init__(f"partitions whose configuration has moved on: {sorted(partitions)}")
+        self.partitions = partitions
 
 
 class Blocked(Exception):
@@ -36,6 +48,29 @@ class Ownership(msgspec.Struct, frozen=True):
     epoch: int
     seq: int
     previous: str | None
+
+
+class Head(msgspec.Struct, frozen=True):
+    """How far a partition is, and who owns it. `config`: its last event of configuration."""
+
+    partition: int
+    seq: int
+    config: int
+    owner: str | None
+
+
+class Roll(msgspec.Struct, frozen=True):
+    """Who works on this log, by name in order, and on what."""
+
+    processes: tuple[str, ...]
+    heads: tuple[Head, ...]
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """The configuration, and for each partition the position up to which all of it is in there."""
+
+    entities: list[Entity]
+    known: dict[int, int]
 
 
 class SealedSecret(msgspec.Struct, frozen=True):
@@ -55,20 +90,24 @@ class Stored(msgspec.Struct, frozen=True):
     bodies: tuple[Body, ...]
 
 
+Stretch = tuple[int, int, int | None]
+"""Of a partition, the events after a position and before another (None: to the end)."""
+
+
 class Log(Protocol):
     """What the daemon asks of the log. Every method may raise Unavailable."""
 
     async def append(self, append: Append) -> list[Recorded]:
-        """Write it all in one transaction, or nothing. Stale, Fenced; Blocked when days are to be dropped."""
+        """Write it all in one transaction, or nothing. Stale, Fenced, Outdated; Blocked if days are to be dropped."""
 
-    async def load(self) -> list[Entity]:
+    async def load(self) -> Loaded:
         """Every entity of the configuration, deleted ones left out."""
 
-    async def read(self, partition: int, after: int, limit: int) -> list[Recorded]:
-        """Events of a partition with `seq > after`, in order."""
+    async def config(self, after: Mapping[int, int]) -> list[Recorded]:
+        """Events of configuration after a position of their partition, in order."""
 
-    async def heads(self) -> dict[int, int]:
-        """The last position of each partition."""
+    async def read(self, stretches: Iterable[Stretch], limit: int) -> list[Recorded]:
+        """The first `limit` events of each stretch of a partition, in order."""
 
     async def taken_event_ids(self, keys: Iterable[tuple[int, str, str]]) -> set[tuple[str, str]]:
         """Of (partition, application, event id), those (application, event id) that a message has already."""
@@ -97,14 +136,23 @@ class Log(Protocol):
     async def secrets(self, owners: Iterable[tuple[int, str]]) -> list[SealedSecret]:
         """The sealed secrets of these owners, newest first."""
 
-    async def take(self, owner: str, lease_s: float, *, force: bool) -> list[Ownership]:
-        """Become the owner of every partition that nobody holds (`force`: of all)."""
+    async def attend(self, name: str, lease_s: float, report: str | None = None) -> Roll:
+        """Prolong the lease of a process; answers who else is there. `report`: JSON for those who ask the others."""
 
-    async def renew(self, owner: str, lease_s: float) -> set[int]:
-        """Prolong the lease; answers what is still owned."""
+    async def take(self, name: str, partitions: Iterable[int]) -> list[Ownership]:
+        """Become the owner of those of these partitions that nobody alive owns."""
 
-    async def release(self, owner: str) -> None:
-        """Give the partitions back."""
+    async def release(self, name: str, partitions: Iterable[int]) -> None:
+        """Give partitions back."""
+
+    async def leave(self, name: str) -> None:
+        """The process is gone: whatever it owned is free."""
+
+    async def evict(self) -> None:
+        """All processes are gone: whatever they owned is free."""
+
+    async def hear(self, heard: Callable[[str], None]) -> None:
+        """Pass on the news of other processes' appends, for ever."""
 
     async def prepare_days(self, days: Iterable[date]) -> int:
         """Make the tables of these days; answers how many were missing."""

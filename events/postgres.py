@@ -9,23 +9,48 @@ from typing import Any, Final
 import asyncpg
 
 from events import bodies
-from events.answering import GONE, answering
+from events.answering import answering
 from events.append import Append, DeliveryKey
 from events.content import Body
 from events.delivery import Delivery
 from events.envelope import Recorded
-from events.log import Blocked, Fenced, Ownership, SealedSecret, Stale, Stored
+from events.log import (
+    Blocked,
+    Fenced,
+    Head,
+    Loaded,
+    Outdated,
+    Ownership,
+    Roll,
+    SealedSecret,
+    Stale,
+    Stored,
+    Stretch,
+    Unavailable,
+)
 from events.rows import TABLES, arguments, delivery_from_row, entity_from_row, from_row
+from events.session import UNAVAILABLE, Session
 from events.world import Entity
 
 _APPEND: Final = """
   select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5::log.new_delivery[],
     $6::log.done_delivery[], $7::log.moved_delivery[], $8::log.new_response[], $9::json, $10::log.new_secret[],
-    $11::content.body[], $12::date[], $13::log.returned_delivery[], $14::log.retired_secret[])"""
+    $11::content.body[], $12::date[], $13::log.returned_delivery[], $14::log.retired_secret[], $15)"""
 
 STORY_MAX: Final = 100_000  # events of one delivery
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
-_READ: Final = f"select {_EVENTS} from log.event where partition = $1 and seq > $2 order by seq limit $3"  # noqa: S608
+_READ: Final = f"""
+  select e.* from unnest($1::smallint[], $2::bigint[], $3::bigint[]) k(partition, after, before)
+  cross join lateral (
+    select {_EVENTS} from log.event s
+    where s.partition = k.partition and s.seq > k.after and s.seq < coalesce(k.before, 9223372036854775807)
+    order by s.seq limit $4) e"""  # noqa: S608
+_CONFIG: Final = f"""
+  select e.* from unnest($1::smallint[], $2::bigint[]) k(partition, after)
+  cross join lateral (
+    select {_EVENTS} from log.event s
+    where s.partition = k.partition and s.seq > k.after and s.endpoint is null and s.type <> 'MessageAccepted'
+    order by s.seq) e"""  # noqa: S608
 
 _DELIVERY: Final = (
     "partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason, retention_days"
@@ -69,25 +94,15 @@ _EVENT_IDS: Final = """
   cross join lateral (
     select from state.message m
     where m.partition = k.partition and m.application = k.application and m.event_id = k.event_id limit 1) found"""
-_TAKE: Final = """
-  with free as (
-    select partition, owner from log.head
-    where $3 or owner is null or lease_until < now() order by partition for update)
-  update log.head h set owner = $1, epoch = epoch + 1, lease_until = now() + $2 * interval '1 second'
-  from free where h.partition = free.partition returning h.partition, h.epoch, h.seq, free.owner"""
-_RENEW: Final = """
-  update log.head set lease_until = now() + $2 * interval '1 second' where owner = $1 returning partition"""
-_RELEASE: Final = "update log.head set owner = null, lease_until = null where owner = $1"
+_PROCESSES: Final = "select name from log.process where seen_until > now() order by name"
+_HEADS: Final = "select partition, seq, config, owner from log.head order by partition"
 
-_LOST: Final = (
-    *GONE,
-    asyncpg.InternalClientError,  # its protocol is out of step, as after a server died in the middle of a word
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
-"""After any of these the connection is of no more use."""
-_UNAVAILABLE: Final = (*_LOST, asyncpg.QueryCanceledError, asyncpg.TooManyConnectionsError)
+_EVICT: Final = """
+  select log.leave(name) from (select name from log.process union select owner from log.head) alive(name)
+  where name is not null"""
+
+CHANNEL: Final = "hookd"
+
 _IN_USE: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 BY_INDEX: Final = {
@@ -105,7 +120,7 @@ BY_INDEX: Final = {
 
 
 class PostgresLog:
-    """The log in PostgreSQL: one connection writes, a pool reads."""
+    """The log in PostgreSQL: one connection writes, one keeps leases, one hears news, a pool reads."""
 
     def __init__(
         self,
@@ -117,17 +132,16 @@ class PostgresLog:
         self._connect = connect
         self._reading = reading
         self._timeout_s = timeout_s
-        self._writer: asyncpg.Connection | None = None
-        self._writing = asyncio.Lock()
+        self._writer = Session(lambda: connect(BY_INDEX))
+        self._keeper = Session(lambda: connect(BY_INDEX))  # for leases: they must not wait for a long append
 
     async def close(self) -> None:
-        """End the writer's connection."""
-        if self._writer is not None:
-            await self._writer.close(timeout=5)
-            self._writer = None
+        """End the connections that are kept."""
+        await self._writer.close()
+        await self._keeper.close()
 
     async def append(self, append: Append) -> list[Recorded]:
-        """Write it all in one transaction, or nothing. Stale, Fenced, Blocked, Unavailable."""
+        """Write it all in one transaction, or nothing. Stale, Fenced, Outdated, Blocked, Unavailable."""
         rows = arguments(append)
         try:
             base = await self._append(append, rows)
@@ -137,14 +151,16 @@ class PostgresLog:
         return append.recorded(dict(zip(append.heads(), base, strict=True)))
 
     async def _append(self, append: Append, rows: Sequence[Any]) -> list[int]:
-        async with self._write() as connection:
+        async with self._writer.use() as connection:
             try:
                 base: list[int] = await connection.fetchval(_APPEND, *rows, timeout=self._timeout_s)
             except asyncpg.UniqueViolationError as error:
                 raise Stale(str(error)) from error
             except asyncpg.PostgresError as error:
                 if error.sqlstate == "HK001":
-                    raise Fenced(str(error)) from error
+                    raise Fenced(_listed(error.detail)) from error
+                if error.sqlstate == "HK003":
+                    raise Outdated(_listed(error.detail)) from error
                 if error.sqlstate == "HK002":
                     raise Stale(str(error)) from error
                 if append.dropped and isinstance(error, _IN_USE):
@@ -152,25 +168,24 @@ class PostgresLog:
                 raise
             return base
 
-    async def load(self) -> list[Entity]:
+    async def load(self) -> Loaded:
         """Every live entity of the configuration."""
         entities: list[Entity] = []
-        async with self._read() as connection:
+        async with self._read() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             for table, kind in TABLES.items():
                 live = "where deleted_at is null" if "deleted_at" in kind.__struct_fields__ else ""
                 rows = await connection.fetch(f"select * from state.{table} {live}")  # noqa: S608
                 entities += [entity_from_row(kind, row) for row in rows]
-        return entities
+            known = dict(await connection.fetch("select partition, seq from log.head"))
+        return Loaded(entities, known)
 
-    async def read(self, partition: int, after: int, limit: int) -> list[Recorded]:
-        """Events of a partition with `seq > after`, in order."""
-        async with self._read() as connection:
-            return [from_row(row) for row in await connection.fetch(_READ, partition, after, limit)]
+    async def config(self, after: Mapping[int, int]) -> list[Recorded]:
+        """Events of configuration after a position of their partition, in order."""
+        return [from_row(row) for row in await self._fetch(_CONFIG, after.items())]
 
-    async def heads(self) -> dict[int, int]:
-        """The last position of each partition."""
-        async with self._read() as connection:
-            return dict(await connection.fetch("select partition, seq from log.head order by partition"))
+    async def read(self, stretches: Iterable[Stretch], limit: int) -> list[Recorded]:
+        """The first `limit` events of each stretch of a partition, in order."""
+        return [from_row(row) for row in await self._fetch(_READ, stretches, limit)]
 
     async def taken_event_ids(self, keys: Iterable[tuple[int, str, str]]) -> set[tuple[str, str]]:
         """Of (partition, application, event id), those that a message has already."""
@@ -229,24 +244,51 @@ class PostgresLog:
             row = await connection.fetchrow(_ANY_SEALED)
             return None if row is None else SealedSecret(*row)
 
-    async def take(self, owner: str, lease_s: float, *, force: bool) -> list[Ownership]:
-        """Become the owner of every partition that nobody holds (`force`: of all)."""
-        async with self._write() as connection:
-            return [Ownership(*row) for row in await connection.fetch(_TAKE, owner, lease_s, force)]
+    async def attend(self, name: str, lease_s: float, report: str | None = None) -> Roll:
+        """Prolong the lease of a process; answers who else is there."""
+        async with self._keeper.use() as connection:
+            await connection.execute("select log.attend($1, $2, $3)", name, lease_s, report)
+            processes = await connection.fetch(_PROCESSES)
+            heads = await connection.fetch(_HEADS)
+        return Roll(tuple(row[0] for row in processes), tuple(Head(*row) for row in heads))
 
-    async def renew(self, owner: str, lease_s: float) -> set[int]:
-        """Prolong the lease; answers what is still owned."""
-        async with self._write() as connection:
-            return {row[0] for row in await connection.fetch(_RENEW, owner, lease_s)}
+    async def take(self, name: str, partitions: Iterable[int]) -> list[Ownership]:
+        """Become the owner of those of these partitions that nobody alive owns."""
+        async with self._keeper.use() as connection:
+            rows = await connection.fetch("select * from log.take($1, $2)", name, list(partitions))
+            return [Ownership(*row) for row in rows]
 
-    async def release(self, owner: str) -> None:
-        """Give the partitions back."""
-        async with self._write() as connection:
-            await connection.execute(_RELEASE, owner)
+    async def release(self, name: str, partitions: Iterable[int]) -> None:
+        """Give partitions back."""
+        async with self._keeper.use() as connection:
+            await connection.execute("select log.release($1, $2)", name, list(partitions))
+
+    async def leave(self, name: str) -> None:
+        """The process is gone: whatever it owned is free."""
+        async with self._keeper.use() as connection:
+            await connection.execute("select log.leave($1)", name)
+
+    async def evict(self) -> None:
+        """All processes are gone: whatever they owned is free."""
+        async with self._keeper.use() as connection:
+            await connection.execute(_EVICT)
+
+    async def hear(self, heard: Callable[[str], None]) -> None:
+        """Pass on the news of other processes' appends, until the connection ends. Unavailable."""
+        with answering(*UNAVAILABLE):
+            connection = await self._connect(BY_INDEX)
+            ended = asyncio.Event()
+            connection.add_termination_listener(lambda _: ended.set())
+            try:
+                await connection.add_listener(CHANNEL, lambda _connection, _pid, _channel, text: heard(text))
+                await ended.wait()
+            finally:
+                connection.terminate()
+        raise Unavailable("the connection for news has ended")
 
     async def prepare_days(self, days: Iterable[date]) -> int:
         """Make the tables of these days; answers how many were missing."""
-        async with self._write() as connection:
+        async with self._writer.use() as connection:
             made: int = await connection.fetchval("select content.prepare($1)", sorted(days))
             return made
 
@@ -276,31 +318,22 @@ class PostgresLog:
         async with self._read() as connection:
             return await bodies.stored(connection, partition, application, after, until, limit)
 
-    async def _fetch(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> Sequence[Any]:
-        """Run a statement that takes its rows as one array a column."""
+    async def _fetch(self, statement: str, rows: Iterable[tuple[Any, ...]], *more: object) -> Sequence[Any]:
+        """Run a statement that takes its rows as one array a column, and some more arguments."""
         columns = list(zip(*rows, strict=True))
         if not columns:
             return ()
         async with self._read() as connection:
-            fetched: Sequence[Any] = await connection.fetch(statement, *columns)
+            fetched: Sequence[Any] = await connection.fetch(statement, *columns, *more)
             return fetched
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[asyncpg.Connection]:
-        with answering(*_UNAVAILABLE):
+        with answering(*UNAVAILABLE):
             async with self._reading() as connection:
                 yield connection
 
-    @asynccontextmanager
-    async def _write(self) -> AsyncIterator[asyncpg.Connection]:
-        async with self._writing:
-            with answering(*_UNAVAILABLE):
-                if self._writer is None or self._writer.is_closed():
-                    self._writer = await self._connect(BY_INDEX)
-                try:
-                    yield self._writer
-                except _LOST:
-                    writer, self._writer = self._writer, None
-                    if writer is not None:
-                        writer.terminate()
-                    raise
+
+def _listed(partitions: str | None) -> frozenset[int]:
+    """What the detail of HK001 and HK003 lists."""
+    return frozenset(int(each) for each in (partitions or "").split(",") if each)

@@ -76,7 +76,10 @@ def arguments(append: Append) -> list[Any]:
     slots = {partition: slot for slot, partition in enumerate(heads, 1)}
     return [
         append.now,
-        [(partition, events, append.epochs.get(partition)) for partition, events in heads.items()],
+        [
+            (each, events, append.epochs.get(each), append.known.get(each), append.config.get(each))
+            for each, events in heads.items()
+        ],
         _event_rows(append, slots),
         [_message_row(message, payload) for message, payload in append.accepted],
         [(each.partition, each.message, each.endpoint, each.retention_days) for each in append.born],
@@ -89,6 +92,7 @@ def arguments(append: Append) -> list[Any]:
         append.dropped,
         [(*_moved_row(was, each), each.accepted_at, each.retention_days) for was, each in append.back()],
         append.retired,
+        append.news,
     ]
 
 

@@ -6,6 +6,7 @@ and deliveries are not in it: they are many, and stay in their tables.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from events import admin, application, endpoint, event_type
@@ -68,10 +69,12 @@ class World:
         self._names: dict[tuple[str, str], str] = {}  # (scope, name) → id
         self._endpoints: dict[str, dict[str, Endpoint]] = {}  # application → its endpoints
         self.rows: dict[str, FailureRow] = {}  # endpoint → failures in a row, while there are any
+        self.known: dict[int, int] = {}  # partition → the position up to which its configuration is in here
         self.replace(entities)
 
-    def replace(self, entities: Iterable[Entity]) -> None:
-        """Begin anew from the tables."""
+    def replace(self, entities: Iterable[Entity], known: Mapping[int, int] = MappingProxyType({})) -> None:
+        """Begin anew from the tables, as they were at the positions `known`."""
+        self.known = dict(known)
         self._entities.clear()
         self._names.clear()
         self._endpoints.clear()
@@ -141,6 +144,13 @@ class World:
             self._forget(before)
         self.put(after)
         return before, after
+
+    def learn(self, recorded: Recorded) -> None:
+        """Fold what another process decided; once, though it may be told twice."""
+        if recorded.seq > self.known.get(recorded.partition, 0):
+            self.known[recorded.partition] = recorded.seq
+            if type(recorded.event) in EVOLVE:
+                self.apply(recorded, recorded.at)
 
     def undo(self, before: Entity | None, after: Entity) -> None:
         """Take back one `apply`: the append it belonged to did not happen."""

@@ -34,7 +34,8 @@ _COPY_S: Final = 86_400.0
 _FULL: Final = """
   select format('%I.%I', schemaname, relname) from pg_stat_user_tables
   where schemaname in ('log', 'state', 'content') and relname <> 'head' order by 1"""
-_OWNED: Final = "select owner from log.head where owner is not null and lease_until > now() limit 1"
+_OWNED: Final = """
+  select h.owner from log.head h join log.process p on p.name = h.owner and p.seen_until > now() limit 1"""
 _HEADS_MAKE: Final = "insert into log.head (partition) select generate_series(0, $1::int - 1)"
 _HEADS_SET: Final = """
   update log.head h set seq = f.seq, epoch = f.epoch

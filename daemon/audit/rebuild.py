@@ -19,7 +19,9 @@ from events.message import Message
 from events.world import Entity
 
 _LOCK: Final = "select from log.head order by partition for update"
-_OWNERS: Final = "select distinct owner from log.head where owner is not null and lease_until > now() order by owner"
+_OWNERS: Final = """
+  select distinct h.owner from log.head h join log.process p on p.name = h.owner
+  where p.seen_until > now() order by 1"""
 # Sorting and hashing whole tables is the work here, unlike in the daemon's own sessions.
 _WORKING: Final = {
     **PATIENT,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.cli import audit, console, demo, doctor, listen, token, up
+from daemon.cli import audit, console, demo, doctor, listen, token, up, worker
 
 app = typer.Typer(
     name="hookd",
@@ -15,6 +15,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("up")(up.up)
+app.command("worker", hidden=True)(worker.worker)
 app.command("demo")(demo.demo)
 app.command("console")(console.console)
 app.command("listen")(listen.listen)

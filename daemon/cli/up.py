@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,25 +14,40 @@ from daemon.cli.common import Refused, run, settings_or_refuse, tilde
 
 if TYPE_CHECKING:
     from daemon.assembly import Daemon
+    from daemon.crew import Crew
+    from daemon.settings import Settings
 
 GC_THRESHOLD = 50_000  # new containers; most of a delivery's are gone by reference counting
 
 _Host = Annotated[str | None, typer.Option(help="Address to listen on (HOST).")]
 _Port = Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one (PORT).")]
 _Home = Annotated[Path | None, typer.Option(help="Data home of the embedded database (HOOKD_HOME).")]
+_Workers = Annotated[int | None, typer.Option(help="Processes that share the work; 0: one a core (WORKERS).")]
 
 
-def up(host: _Host = None, port: _Port = None, home: _Home = None) -> None:
+def up(host: _Host = None, port: _Port = None, home: _Home = None, workers: _Workers = None) -> None:
     """Start hookd: API, deliveries, and PostgreSQL unless DATABASE_URL names one."""
-    settings = settings_or_refuse(host=host, port=port, hookd_home=home)
+    settings = settings_or_refuse(host=host, port=port, hookd_home=home, workers=workers)
     from daemon.assembly import Daemon
+    from daemon.crew import Crew, cores
     from daemon.logs import configure
 
     configure(settings.log_level, settings.log_format)
-    run(_up(Daemon(settings, progress=lambda text: print(f"hookd: {text}", file=sys.stderr))))
+    count = settings.workers or cores()
+    run(_up(Daemon(settings, _tell) if count == 1 else Crew(settings, count, partial(_command, settings), _tell)))
 
 
-async def _up(daemon: "Daemon") -> None:
+def _tell(text: str) -> None:
+    print(f"hookd: {text}", file=sys.stderr)
+
+
+def _command(settings: "Settings", name: str, port: int) -> list[str]:
+    """How a worker is started."""
+    home = ["--home", str(settings.hookd_home)] if settings.embedded else []
+    return [sys.executable, "-m", "daemon.cli", "worker", name, "--host", settings.host, "--port", str(port), *home]
+
+
+async def _up(daemon: "Daemon | Crew") -> None:
     stop = stop_signal()
     await started(daemon)
     calm_collector()
@@ -43,9 +59,10 @@ async def _up(daemon: "Daemon") -> None:
         print(f"hookd: {abandoned} attempts were cut short and will be repeated", file=sys.stderr)
 
 
-async def started(daemon: "Daemon") -> None:
+async def started(daemon: "Daemon | Crew") -> None:
     """Start the daemon; what commonly goes wrong is said in words. Refused."""
     from daemon.assembly import CannotListen
+    from daemon.crew import WorkerFailed
     from daemon.notary import KeyLost
     from daemon.postgres.errors import DatabaseUnavailable, EmbeddedPostgresError, MigrationError
     from daemon.sealing import SealBroken
@@ -58,6 +75,8 @@ async def started(daemon: "Daemon") -> None:
         raise Refused(str(error)) from None
     except CannotListen as error:
         raise Refused(str(error)) from None
+    except WorkerFailed:
+        raise Refused("a worker process could not start") from None
 
 
 def calm_collector() -> None:
@@ -84,7 +103,7 @@ def stop_signal() -> asyncio.Event:
     return stop
 
 
-def welcome(daemon: "Daemon") -> str:
+def welcome(daemon: "Daemon | Crew") -> str:
     """What a newcomer needs to know: where, with what, and one thing to try."""
     from daemon.postgres.account import default_home
     from daemon.settings import call_of

@@ -298,7 +298,8 @@ class Hub:
         if tail is None:
             return
         found = tuple(head.seq for head in heads)
-        waited = found if self._recorder.standing_by else self._last_heads or tail.positions
+        owned, last = self._recorder.epochs, self._last_heads or tail.positions
+        waited = tuple(last[n] if n in owned else found[n] for n in range(len(found)))
         lagging = (tail.lags(waited) | tail.behind) & tail.lags(found)
         tail.behind.clear()
         self._last_heads = found

@@ -80,7 +80,7 @@ class Reporter:
             **counted(self._last, self._interval_s),
             **standing(self._vitals),
             "pending": pending,
-            "standing_by": self._recorder.standing_by,
+            "standing_by": not self._recorder.epochs,
             **sealed(self.heads),
             "targets": [each for each in targets if each is not None],
         }

@@ -29,7 +29,7 @@ from events.catalogue import (
 from events.content import Body
 from events.delivery import Delivery, DeliveryState
 from events.envelope import Fact
-from events.log import Blocked, Fenced, Log, Stale, Stored
+from events.log import Blocked, Fenced, Head, Log, Outdated, Ownership, Stale, Stored, Unavailable
 from events.outcome import Fault
 from events.postgres import PostgresLog
 from tests.support.builders import APP, EP, MSG, NOW, P, accepting, changing, creating, moving, registering
@@ -66,6 +66,11 @@ async def written(log: Log, *, endpoints: tuple[str, ...] = (EP,)) -> Delivery |
     return (await log.deliveries([KEY])).get(KEY)
 
 
+async def head(log: Log, partition: int = P) -> int:
+    """The last position of a partition."""
+    return (await log.load()).known[partition]
+
+
 async def stepped(log: Log, delivery: Delivery, *events, now: datetime = NOW) -> Delivery:
     append = Append(now)
     for event in events:
@@ -88,10 +93,10 @@ async def test_what_is_appended_is_read_in_order(log: Log) -> None:
         (3, 1, "app_2"),
         (0, 2, EP),
     ]
-    assert await log.read(0, 0, 10) == [recorded[0], recorded[2]]
-    assert await log.read(0, 1, 10) == [recorded[2]]
-    assert await log.read(0, 0, 1) == [recorded[0]]
-    assert await log.read(3, 1, 10) == []
+    assert await log.read([(0, 0, None)], 10) == [recorded[0], recorded[2]]
+    assert await log.read([(0, 1, None)], 10) == [recorded[2]]
+    assert await log.read([(0, 0, None)], 1) == [recorded[0]]
+    assert await log.read([(3, 1, None)], 10) == []
     assert recorded[0].at == NOW
     assert (recorded[0].actor, recorded[0].request) == ("test", "req_1")
 
@@ -101,15 +106,15 @@ async def test_positions_have_no_gap_even_after_a_refusal(log: Log) -> None:
     with pytest.raises(Stale):
         await log.append(accepting(Append(NOW), EP))
     await log.append(accepting(Append(NOW), EP, message="msg_2"))
-    events = await log.read(P, 0, 100)
+    events = await log.read([(P, 0, None)], 100)
     assert [each.seq for each in events] == list(range(1, len(events) + 1))
-    assert (await log.heads())[P] == len(events)
+    assert await head(log) == len(events)
 
 
 async def test_appends_side_by_side_share_the_positions(log: Log) -> None:
     await written(log)
     await asyncio.gather(*(log.append(accepting(Append(NOW), EP, message=f"msg_{n}x")) for n in range(20)))
-    events = await log.read(P, 0, 100)
+    events = await log.read([(P, 0, None)], 100)
     assert [each.seq for each in events] == list(range(1, 24))
 
 
@@ -119,12 +124,12 @@ async def test_appends_side_by_side_share_the_positions(log: Log) -> None:
 async def test_a_delivery_that_moved_on_is_stale_and_nothing_is_written(log: Log) -> None:
     delivery = await written(log)
     await stepped(log, delivery, FAILED)
-    head = (await log.heads())[P]
+    before = await head(log)
     with pytest.raises(Stale):
         await stepped(log, delivery, SUCCEEDED)
     with pytest.raises(Stale):
         await stepped(log, delivery, FAILED)
-    assert (await log.heads())[P] == head
+    assert await head(log) == before
     assert (await log.deliveries([KEY]))[KEY].version == 2
 
 
@@ -137,7 +142,7 @@ async def test_an_entity_that_moved_on_is_stale(log: Log) -> None:
     changing(append := Append(NOW), first, APP, ApplicationUpdated("C"))
     with pytest.raises(Stale):
         await log.append(append)
-    assert [each.name for each in await log.load()] == ["B"]
+    assert [each.name for each in (await log.load()).entities] == ["B"]
 
 
 async def test_a_uid_belongs_to_one_living_application_of_an_organization(log: Log) -> None:
@@ -147,12 +152,12 @@ async def test_a_uid_belongs_to_one_living_application_of_an_organization(log: L
     creating(append := Append(NOW), "app_3", 5, uid="u")
     with pytest.raises(Stale):
         await log.append(append)
-    first = next(each for each in await log.load() if each.id == "app_1")
+    first = next(each for each in (await log.load()).entities if each.id == "app_1")
     changing(append := Append(NOW), first, "app_1", ApplicationDeleted())
     await log.append(append)
     creating(append := Append(NOW), "app_3", 5, uid="u")
     await log.append(append)
-    assert {each.id for each in await log.load()} == {"app_2", "app_3"}
+    assert {each.id for each in (await log.load()).entities} == {"app_2", "app_3"}
 
 
 async def test_an_event_id_belongs_to_one_message_of_an_application(log: Log) -> None:
@@ -216,7 +221,7 @@ async def test_of_two_who_send_it_again_one_is_stale(log: Log) -> None:
     with pytest.raises(Stale):
         await stepped(log, msgspec.structs.replace(delivered, endpoint="ep_9"), RESENT)
     assert done.version == 4
-    assert [each.version for each in await log.read(P, 0, 99) if each.endpoint] == [2, 3, 4]
+    assert [each.version for each in await log.read([(P, 0, None)], 99) if each.endpoint] == [2, 3, 4]
 
 
 async def test_it_may_be_delivered_and_sent_again_in_one_append(log: Log) -> None:
@@ -282,38 +287,277 @@ async def test_a_key_that_is_replaced_is_good_for_a_while(log: Log) -> None:
         await log.append(append)
 
 
+# --- who owns what ------------------------------------------------------------------------------------------------
+
+ALL = range(16)
+SOME = (0, 3, 7)
+
+
+def epochs(taken: list[Ownership]) -> dict[int, tuple[int, str | None]]:
+    return {each.partition: (each.epoch, each.previous) for each in taken}
+
+
+async def owners(log: Log) -> set[tuple[int, str]]:
+    roll = await log.attend("watch", 60)
+    await log.leave("watch")
+    return {(each.partition, each.owner) for each in roll.heads if each.owner is not None}
+
+
+async def test_who_attends_is_seen_until_it_leaves(log: Log) -> None:
+    assert (await log.attend("b", 60)).processes == ("b",)
+    assert (await log.attend("a", 60, '{"queue":1}')).processes == ("a", "b")
+    assert (await log.attend("c", -1)).processes == ("a", "b")
+    await log.leave("b")
+    await log.leave("nobody")
+    roll = await log.attend("a", 60)
+    assert roll.processes == ("a",)
+    assert roll.heads == tuple(Head(partition, 0, 0, None) for partition in ALL)
+
+
+async def test_the_roll_says_how_far_each_partition_is_and_whose(log: Log) -> None:
+    await written(log)
+    await log.take("a", [P, 1])
+    heads = {each.partition: each for each in (await log.attend("b", 60)).heads}
+    assert heads[P] == Head(P, 3, 2, "a")
+    assert heads[1] == Head(1, 0, 0, "a")
+    assert heads[2] == Head(2, 0, 0, None)
+
+
+async def test_only_what_is_free_is_taken(log: Log) -> None:
+    await written(log)
+    await log.attend("a", 60)
+    taken = await log.take("a", SOME)
+    assert {each.partition: (each.epoch, each.seq, each.previous) for each in taken} == {
+        0: (1, 3, None),
+        3: (1, 0, None),
+        7: (1, 0, None),
+    }
+    await log.attend("b", 60)
+    assert epochs(await log.take("b", (7, 8))) == {8: (1, None)}
+    assert await log.take("a", (7, 8)) == [], "not even what it owns already: its epoch goes on"
+    assert await log.take("b", []) == []
+    assert await owners(log) == {(0, "a"), (3, "a"), (7, "a"), (8, "b")}
+
+
+async def test_what_is_given_back_is_free_and_nobody_gives_what_is_not_theirs(log: Log) -> None:
+    for name in ("a", "b"):
+        await log.attend(name, 60)
+    await log.take("a", SOME)
+    await log.release("b", SOME)
+    await log.release("a", [])
+    assert await log.take("b", SOME) == []
+    await log.release("a", (0, 3, 9))
+    assert epochs(await log.take("b", SOME)) == {0: (2, None), 3: (2, None)}
+
+
+async def test_a_lease_that_ended_keeps_nobody_out_and_one_that_is_prolonged_in_time_does(log: Log) -> None:
+    await log.attend("a", -1)
+    await log.take("a", SOME)
+    await log.attend("a", 60)
+    await log.attend("b", 60)
+    assert await log.take("b", SOME) == []
+    await log.attend("a", -1)
+    assert epochs(await log.take("b", SOME)) == dict.fromkeys(SOME, (2, "a"))
+    await log.attend("a", 60)
+    assert await log.take("a", SOME) == []
+    await log.release("a", SOME)
+    assert await owners(log) == {(partition, "b") for partition in SOME}
+
+
+async def test_whoever_leaves_frees_all_it_owned(log: Log) -> None:
+    for name in ("a", "b"):
+        await log.attend(name, 60)
+    await log.take("a", SOME)
+    await log.take("b", [5])
+    await log.leave("a")
+    assert await owners(log) == {(5, "b")}
+    assert epochs(await log.take("b", SOME)) == dict.fromkeys(SOME, (2, None))
+
+
+async def test_of_two_who_take_at_once_each_partition_has_one_owner(log: Log) -> None:
+    for name in ("a", "b"):
+        await log.attend(name, 60)
+    first, second = await asyncio.gather(log.take("a", ALL), log.take("b", ALL))
+    assert sorted(each.partition for each in first + second) == list(ALL)
+
+
 # --- the fence ----------------------------------------------------------------------------------------------------
 
 
-async def test_an_epoch_that_is_over_is_fenced(log: Log) -> None:
+async def test_epochs_that_are_over_are_fenced_and_named_and_nothing_is_written(log: Log) -> None:
     await written(log)
-    (first, *_) = await log.take("a", 15, force=True)
-    await log.take("b", 15, force=True)
+    first = {each.partition: each.epoch for each in await log.take("a", (P, 1, 2))}
+    await log.take("b", (P, 2))
     append = accepting(Append(NOW), EP, message="msg_2")
-    append.epochs[P] = first.epoch
-    with pytest.raises(Fenced):
+    for partition in (1, 2, 3):
+        accepting(append, message=f"msg_{partition}x", partition=partition, application=f"app_{partition}x")
+    append.epochs = dict(first)
+    append.known = {P: 0}  # outdated too: but whoever has lost it need not learn
+    with pytest.raises(Fenced) as fenced:
         await log.append(append)
-    append.epochs[P] = first.epoch + 1
+    assert fenced.value.partitions == {P, 2}
+    assert await head(log) == 3
+    assert await head(log, 1) == 0
+    append.epochs, append.known = {P: 2, 1: 1, 2: 2}, {}
+    await log.append(append)
+    assert await head(log) == 4
+
+
+async def test_configuration_that_is_not_known_is_outdated_and_named_and_nothing_is_written(log: Log) -> None:
+    await written(log)  # position 2 is the last event of configuration
+    creating(append := Append(NOW), "app_3x", 3)
+    creating(append, "app_5x", 5)
+    await log.append(append)
+    append = Append(NOW)
+    creating(append, "app_1x", 1, name="first: it is locked, and moves on, before the others are found outdated")
+    append.known = {1: 0}
+    for partition, known in ((P, 2), (3, 0), (5, 0)):
+        accepting(append, message=f"msg_{partition}x", partition=partition, application=f"app_{partition}x")
+        append.known[partition] = known
+    with pytest.raises(Outdated) as outdated:
+        await log.append(append)
+    assert outdated.value.partitions == {3, 5}
+    assert [await head(log, partition) for partition in (P, 1, 3, 5)] == [3, 0, 1, 1]
+    append.known |= {3: 1, 5: 1}
+    await log.append(append)
+    assert [await head(log, partition) for partition in (P, 1, 3, 5)] == [4, 1, 2, 2]
+
+
+async def test_messages_and_deliveries_outdate_nobody(log: Log) -> None:
+    delivery = await written(log)
+    await stepped(log, delivery, FAILED)
+    await log.append(accepting(Append(NOW), EP, message="msg_2"))
+    append = accepting(Append(NOW), EP, message="msg_3")
+    append.known = {P: 2}
     await log.append(append)
 
 
-async def test_a_lease_keeps_others_out_until_it_is_given_back(log: Log) -> None:
-    taken = await log.take("a", 60, force=False)
-    assert {each.partition for each in taken} == set(await log.heads())
-    assert {(each.epoch, each.seq, each.previous) for each in taken} == {(1, 0, None)}
-    assert await log.take("b", 60, force=False) == []
-    assert await log.renew("b", 60) == set()
-    assert await log.renew("a", 60) == {each.partition for each in taken}
-    await log.release("b")
-    assert await log.take("b", 60, force=False) == []
-    await log.release("a")
-    assert {(each.epoch, each.previous) for each in await log.take("b", 60, force=False)} == {(2, None)}
+async def test_of_two_who_change_the_configuration_side_by_side_one_has_to_learn(log: Log) -> None:
+    await written(log)
+
+    async def change(stream: str) -> str:
+        creating(append := Append(NOW), stream)
+        append.known = {P: 2}
+        await log.append(append)
+        return stream
+
+    done = await asyncio.gather(change("app_2"), change("app_3"), return_exceptions=True)
+    (outdated,) = (each for each in done if isinstance(each, Outdated))
+    assert outdated.partitions == {P}
+    (new,) = await log.config({P: 2})
+    assert new.stream in done
+    creating(append := Append(NOW), "app_4")
+    append.known = {P: new.seq}
+    await log.append(append)
 
 
-async def test_a_lease_that_ended_is_taken_over(log: Log) -> None:
-    await log.take("a", -1, force=False)
-    assert {each.previous for each in await log.take("b", 60, force=False)} == {"a"}
-    assert await log.renew("a", 60) == set()
+# --- reading on ---------------------------------------------------------------------------------------------------
+
+
+async def test_configuration_is_told_after_a_position_of_each_partition(log: Log) -> None:
+    delivery = await written(log)
+    await stepped(log, delivery, FAILED)
+    creating(append := Append(NOW), "app_3x", 3)
+    await log.append(purging(append, MSG, PayloadExpunged("asked"), PAYLOAD))
+    told = await log.config({P: 0, 3: 0, 5: 0})
+    assert [(each.partition, each.seq) for each in sorted(told, key=lambda each: each.partition)] == [
+        (P, 1), (P, 2), (P, 5), (3, 1),
+    ]  # fmt: skip
+    assert [each.seq for each in await log.config({P: 2, 3: 1})] == [5]
+    assert await log.config({}) == []
+
+
+async def test_stretches_of_several_partitions_are_read_within_their_bounds(log: Log) -> None:
+    await written(log)
+    for partition in (1, 2):
+        for number in range(5):
+            append = accepting(
+                Append(NOW), message=f"msg_{number}", partition=partition, application=f"app_{partition}x"
+            )
+            await log.append(append)
+
+    async def found(*stretches: tuple[int, int, int | None], limit: int = 9) -> dict[int, list[int]]:
+        by_partition: dict[int, list[int]] = {}
+        for each in await log.read(stretches, limit):
+            by_partition.setdefault(each.partition, []).append(each.seq)
+        return by_partition
+
+    assert await found((1, 1, 4), (P, 0, None), (2, 3, None)) == {1: [2, 3], P: [1, 2, 3], 2: [4, 5]}
+    assert await found((1, 0, None), (2, 2, None), limit=2) == {1: [1, 2], 2: [3, 4]}
+    assert await found((1, 2, 3), (2, 5, None), (9, 0, None)) == {}
+    assert await found((1, 0, 99), limit=9) == {1: [1, 2, 3, 4, 5]}
+    assert await found() == {}
+
+
+async def test_what_was_loaded_says_up_to_where_it_is_known(log: Log) -> None:
+    await written(log)
+    creating(append := Append(NOW), "app_3x", 3)
+    await log.append(append)
+    loaded = await log.load()
+    assert {each.id for each in loaded.entities} == {APP, EP, "app_3x"}
+    assert (loaded.known[P], loaded.known[3], loaded.known[1]) == (3, 1, 0)
+    assert await log.config(loaded.known) == []
+
+
+# --- news ---------------------------------------------------------------------------------------------------------
+
+
+class Ear:
+    """Hears news; `nth` waits for so many."""
+
+    def __init__(self, log: Log) -> None:
+        self.told: list[str] = []
+        self._more = asyncio.Event()
+        self.task = asyncio.create_task(log.hear(self.heard))
+
+    def heard(self, text: str) -> None:
+        self.told.append(text)
+        self._more.set()
+
+    async def until(self, text: str) -> list[str]:
+        async with asyncio.timeout(10):
+            while text not in self.told:
+                self._more.clear()
+                await self._more.wait()
+        return self.told
+
+
+async def listening(log: Log) -> Ear:
+    """Somebody who surely hears what is appended from now on."""
+    ear = Ear(log)
+    for number in range(1000):
+        append = accepting(Append(NOW), message=f"msg_hello{number}", partition=15, application="app_hello")
+        append.news = "hello"
+        await log.append(append)
+        await asyncio.sleep(0)
+        if ear.told:
+            break
+    append = accepting(Append(NOW), message="msg_end", partition=15, application="app_hello")
+    append.news = "end of hello"
+    await log.append(append)
+    await ear.until("end of hello")
+    ear.told.clear()
+    return ear
+
+
+async def test_news_is_heard_when_it_is_committed_and_not_when_nothing_is(log: Log) -> None:
+    await written(log)
+    ear = await listening(log)
+    stale = accepting(Append(NOW), EP)
+    stale.news = "stale"
+    with pytest.raises(Stale):
+        await log.append(stale)
+    outdated = accepting(Append(NOW), EP, message="msg_2")
+    outdated.news, outdated.known = "outdated", {P: 0}
+    with pytest.raises(Outdated):
+        await log.append(outdated)
+    await log.append(accepting(Append(NOW), EP, message="msg_3"))
+    told = accepting(Append(NOW), EP, message="msg_4")
+    told.news = "it happened"
+    await log.append(told)
+    assert await ear.until("it happened") == ["it happened"]
+    ear.task.cancel()
+    await asyncio.gather(ear.task, return_exceptions=True)
 
 
 # --- what is due --------------------------------------------------------------------------------------------------
@@ -399,14 +643,71 @@ async def test_every_text_comes_back_as_it_went_in(log: Log) -> None:
     creating(append, name="né\u202ee\n\\x", metadata={"k": 'v"\\', "": ""})
     registering(append, event_types=CHANNELS, channels=(), retry_delays_s=(0.1, 5.0), metadata={"x": "y"})
     await log.append(append)
-    stored = await log.read(P, 0, 10)
+    stored = await log.read([(P, 0, None)], 10)
     assert [each.event for each in stored] == [each.fact.event for each in append.caused]
     assert isinstance(stored[0].event, MessageAccepted)
-    loaded = {each.id: each for each in await log.load()}
+    loaded = {each.id: each for each in (await log.load()).entities}
     assert loaded == {key: entity for key, (_, entity) in append.entities.items()}
 
 
 # --- what only a database can promise -------------------------------------------------------------------------------
+
+
+async def test_news_is_not_heard_before_it_is_committed(postgres: PostgresLog, database: str) -> None:
+    await written(postgres)
+    ear = await listening(postgres)
+    connection = await asyncpg.connect(database)
+    held = connection.transaction()
+    await held.start()
+    await connection.execute("update log.head set seq = seq where partition = $1", P)
+    try:
+        append = accepting(Append(NOW), EP, message="msg_2")
+        append.news = "late"
+        waiting = asyncio.create_task(postgres.append(append))
+        await until_waiting(connection)
+        another = await asyncpg.connect(database)
+        await another.execute("select pg_notify('hookd', 'in between')")
+        await another.close()
+        assert await ear.until("in between") == ["in between"]
+    finally:
+        await held.rollback()
+    await waiting
+    assert await ear.until("late") == ["in between", "late"]
+    await connection.close()
+    ear.task.cancel()
+    await asyncio.gather(ear.task, return_exceptions=True)
+
+
+async def test_who_hears_is_told_when_the_connection_ends(postgres: PostgresLog, database: str) -> None:
+    ear = await listening(postgres)
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%' "
+        "and pid <> pg_backend_pid() and datname = current_database()"
+    )
+    await connection.close()
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(10):
+            await ear.task
+
+
+async def test_leases_do_not_wait_for_a_long_append(postgres: PostgresLog, database: str) -> None:
+    await written(postgres)
+    connection = await asyncpg.connect(database)
+    held = connection.transaction()
+    await held.start()
+    await connection.execute("update log.head set seq = seq where partition = $1", P)
+    try:
+        waiting = asyncio.create_task(postgres.append(accepting(Append(NOW), EP, message="msg_2")))
+        await until_waiting(connection)
+        assert (await postgres.attend("a", 60)).processes == ("a",)
+        assert epochs(await postgres.take("a", [1])) == {1: (1, None)}
+        assert not waiting.done()
+    finally:
+        await held.rollback()
+    await waiting
+    await connection.close()
+
 
 CHANGES = ["update log.event set actor = 'x'", "delete from log.event", "truncate log.event"]
 
@@ -449,7 +750,7 @@ async def test_a_late_commit_is_never_passed(postgres: PostgresLog, database: st
         other = await postgres_append(database, 1)
         assert other == [1]
         assert not waiting.done()
-        assert len(await postgres.read(P, 0, 100)) == 3
+        assert await head(postgres) == 3
     finally:
         await held.rollback()
     assert await waiting == [4]
@@ -526,7 +827,7 @@ async def test_bodies_go_together_with_the_event_that_says_so(log: Log) -> None:
     (recorded,) = await log.append(purging(Append(LATER), MSG, ResponseExpunged(6), ANSWER))
     assert await log.kept([PAYLOAD, ANSWER]) == []
     assert await log.payloads([(DAY, P, MSG), (DAY, P, "msg_2")]) == {"msg_2": b"{}"}
-    stored = (await log.read(P, recorded.seq - 1, 9))[0]
+    stored = (await log.read([(P, recorded.seq - 1, None)], 9))[0]
     assert (stored.version, stored.stream, stored.endpoint, stored.request) == (0, MSG, None, "req_9")
     assert stored.event == ResponseExpunged(6)
 
@@ -534,10 +835,10 @@ async def test_bodies_go_together_with_the_event_that_says_so(log: Log) -> None:
 @pytest.mark.parametrize("gone", [Body(DAY, P, message="msg_9"), Body(DAY, P, seq=99), Body(NOW.date(), P, seq=6)])
 async def test_a_body_that_is_gone_already_is_stale_and_nothing_is_written(log: Log, gone: Body) -> None:
     await filled(log)
-    head = (await log.heads())[P]
+    before = await head(log)
     with pytest.raises(Stale):
         await log.append(purging(Append(LATER), MSG, PayloadExpunged(), PAYLOAD, gone))
-    assert (await log.heads())[P] == head
+    assert await head(log) == before
     assert await log.kept([PAYLOAD]) == [PAYLOAD]
 
 
@@ -591,7 +892,7 @@ async def test_pending_deliveries_are_found_by_the_end_of_their_payload(log: Log
 
 async def test_a_day_in_use_is_not_waited_for_long(postgres: PostgresLog, database: str) -> None:
     await filled(postgres)
-    head = (await postgres.heads())[P]
+    before = await head(postgres)
     append = purging(Append(LATER), f"content_{SOON}", ContentExpired(SOON, 1, 0))
     append.dropped.append(SOON)
     connection = await asyncpg.connect(database)
@@ -600,7 +901,7 @@ async def test_a_day_in_use_is_not_waited_for_long(postgres: PostgresLog, databa
             await connection.execute(f"select from content.payload_{SOON:%Y%m%d}")
             with pytest.raises(Blocked):
                 await postgres.append(append)
-            assert (await postgres.heads())[P] == head
+            assert await head(postgres) == before
             assert await postgres.days() == [SOON, DAY]
     finally:
         await connection.close()

@@ -1,11 +1,11 @@
 import asyncio
 
+import pytest
 from structlog.testing import capture_logs
 
-from daemon.recorder import Committed
 from events.application import UpdateApplication
 from events.breaker import BreakerPolicy
-from events.catalogue import AttemptAbandoned, BreakerClosed, BreakerOpened, DeliveryCancelled
+from events.catalogue import AttemptAbandoned, AttemptSucceeded, BreakerClosed, BreakerOpened, DeliveryCancelled
 from events.decide import Rules
 from events.endpoint import DeleteEndpoint, UpdateEndpoint
 from events.outcome import Fault, Outcome
@@ -141,20 +141,54 @@ async def test_our_own_fault_is_no_attempt_and_is_tried_again() -> None:
 
 
 @virtual
-async def test_a_gap_is_seen_and_read_up() -> None:
+async def test_what_is_forgotten_is_not_begun_and_what_is_under_way_is_waited_for() -> None:
+    made = await house(partitions=1, batch_size=2)
+    application = await made.application()
+    await made.endpoint(application, always(ok(took_s=2.0)))
+    await made.endpoint(application, always(ok()))
+    await messages(made, application, 1)
+    await asyncio.sleep(1.0)
+    began = made.clock.now()
+    made.dispatcher.forget({1, 2})
+    assert len(list(made.dispatcher.targets())) == 2
+    made.follower.forget({0})
+    made.dispatcher.forget({0})
+    await messages(made, application, 3)
+    await made.dispatcher.left(10.0)
+    assert (made.clock.now() - began).total_seconds() == pytest.approx(1.0)
+    await asyncio.sleep(10.0)
+    assert len(made.endpoints.attempts) == 2
+    assert kinds(made).count(AttemptSucceeded) == 2
+
+
+@virtual
+async def test_whoever_goes_is_not_waited_for_long() -> None:
     made = await house(partitions=1)
     application = await made.application()
-    await made.endpoint(application, always(ok()))
-    follow, lost = made.recorder.followers[0], []
-    made.recorder.followers[0] = lost.append  # as if another process had appended
-    await messages(made, application, 3)
-    made.recorder.followers[0] = follow
-    assert [len(each.events) for each in lost if isinstance(each, Committed)] == [1, 1, 1]
-    with capture_logs() as logs:
-        await messages(made, application, 1)
+    await made.endpoint(application, black_hole)
+    await messages(made, application, 1)
+    await asyncio.sleep(1.0)
+    made.dispatcher.forget({0})
+    began = made.clock.now()
+    await made.dispatcher.left(3.0)
+    await made.dispatcher.left(3.0)
+    assert (made.clock.now() - began).total_seconds() == 3.0
+
+
+@virtual
+async def test_an_attempt_bears_the_epoch_under_which_it_began() -> None:
+    made = await house(partitions=1)
+    application = await made.application()
+    await made.endpoint(application, always(ok(took_s=2.0)))
+    await messages(made, application, 1)
+    await asyncio.sleep(1.0)
+    made.recorder.epochs[0] = made.log.head[0].epoch = 9
+    with capture_logs():
+        await asyncio.sleep(2.0)
+        assert kinds(made).count(AttemptSucceeded) == 0
         await made.settled(60)
-    assert [each["event"] for each in logs] == ["log_gap_seen"]
-    assert len(made.endpoints.attempts) == 4
+    assert len(made.endpoints.attempts) == 2
+    assert kinds(made).count(AttemptSucceeded) == 1
 
 
 @virtual

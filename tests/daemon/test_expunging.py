@@ -48,7 +48,9 @@ async def test_a_response_goes_by_the_position_of_its_attempt(made: Keeping) -> 
     message = await made.message(application)
     for body in (b"one", b"two"):
         await made.attempt(message, endpoint, body, Fault.STATUS)
-    seqs = sorted(each.seq for each in await made.log.read(application.partition, 0, 99) if each.endpoint == endpoint)
+    seqs = sorted(
+        each.seq for each in await made.log.read([(application.partition, 0, None)], 99) if each.endpoint == endpoint
+    )
     assert await made.expunger.response(message, seqs[0], ASKER)
     assert not await made.expunger.response(message, seqs[0], ASKER)
     assert not await made.expunger.response(message, 10**9, ASKER)
@@ -66,7 +68,9 @@ async def test_everything_of_an_application_goes_in_chunks(made: Keeping, monkey
     await made.attempt(sent[7], endpoint, b"no", Fault.STATUS)
     await made.expunger.payload(sent[1], ASKER)
     assert await made.expunger.application(application, ASKER) == Expunged(7, 2, done=True)
-    events = [each.event for each in await made.recorded(ContentExpunged)]
+    first, *events = [each.event for each in await made.recorded(ContentExpunged)]
+    assert (first.payloads, first.responses, first.reason) == (0, 0, "asked to"), "every process has to learn it"
+    assert first.until > sent[-1].id
     assert events == [
         ContentExpunged(sent[2].id, 2, 1, "asked to"),
         ContentExpunged(sent[5].id, 3, 0, "asked to"),
@@ -74,7 +78,7 @@ async def test_everything_of_an_application_goes_in_chunks(made: Keeping, monkey
     ]
     assert [await made.payload(each) for each in (*sent, kept)] == [None] * 8 + [b"{}"]
     assert await made.expunger.application(application, ASKER) == Expunged(0, 0, done=True)
-    assert len(await made.recorded(ContentExpunged)) == 3
+    assert [each.event.payloads for each in await made.recorded(ContentExpunged)] == [0, 2, 3, 2, 0]
     assert await made.payload(await made.message(application)) == b"{}", "what comes later is kept"
 
 
@@ -88,7 +92,7 @@ async def test_a_crash_between_chunks_leaves_whole_chunks_and_the_next_request_g
 
     async def dies(given):
         asked.append(given)
-        if len(asked) == 2:
+        if len(asked) == 3:
             raise Unavailable("the server died")
         return await append(given)
 
@@ -98,7 +102,7 @@ async def test_a_crash_between_chunks_leaves_whole_chunks_and_the_next_request_g
     assert [await made.payload(each) is None for each in sent] == [True, True, False, False, False]
     again = Expunger(made.log, made.recorder, made.clock)
     assert await again.application(application, ASKER) == Expunged(3, 0, done=True)
-    assert [each.event.payloads for each in await made.recorded(ContentExpunged)] == [2, 2, 1]
+    assert [each.event.payloads for each in await made.recorded(ContentExpunged)] == [0, 2, 0, 2, 1]
 
 
 async def test_a_large_application_is_answered_before_it_is_done(made: Keeping, monkeypatch) -> None:
@@ -109,7 +113,7 @@ async def test_a_large_application_is_answered_before_it_is_done(made: Keeping, 
     append = made.log.append
 
     async def slow(given):
-        made.clock.at += timedelta(seconds=10)
+        made.clock.at += timedelta(seconds=6)
         return await append(given)
 
     monkeypatch.setattr(made.log, "append", slow)

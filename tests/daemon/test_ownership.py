@@ -1,7 +1,5 @@
 import asyncio
-from datetime import timedelta
 
-import pytest
 from structlog.testing import capture_logs
 
 from daemon.ownership import LEASE_S, RENEW_S, Owner
@@ -16,91 +14,131 @@ class Epochs:
 
     def __init__(self) -> None:
         self.epochs: dict[int, int] = {}
+        self.steps: list[str] = []
+
+    def lose(self, partitions):
+        for partition in set(partitions) & self.epochs.keys():
+            del self.epochs[partition]
+
+    async def flushed(self):
+        self.steps.append("flushed")
 
 
 def owner(log: MemoryLog, name: str) -> Owner:
-    return Owner(log, Epochs(), VirtualClock(), name, len(log.head))
+    return Owner(log, Epochs(), VirtualClock(), name)
+
+
+def owned(log: MemoryLog) -> dict[int, str | None]:
+    return {partition: head.owner for partition, head in log.head.items()}
 
 
 @virtual
-async def test_taking_over_is_a_fact_in_every_partition() -> None:
-    log = MemoryLog(2, VirtualClock().now)
-    first, second = owner(log, "a"), owner(log, "b")
-    assert await first.take(force=False) == {0: 1, 1: 1}
-    assert await second.take(force=True) == {0: 2, 1: 2}
-    assert second._recorder.epochs == {0: 2, 1: 2}
-    assert [each.event for each in log.events[0]] == [PartitionTaken("a", 1), PartitionTaken("b", 2, "a")]
-
-
-@virtual
-async def test_a_standby_waits_for_the_lease_of_the_dead() -> None:
-    clock = VirtualClock()
-    log = MemoryLog(2, clock.now)
-    await owner(log, "dead").take(force=False)
-    began = clock.now()
-    with capture_logs():
-        await owner(log, "b").take(force=False)
-    assert LEASE_S <= (clock.now() - began).total_seconds() <= LEASE_S + 2
-
-
-@virtual
-async def test_a_lease_that_is_kept_keeps_others_out_and_one_given_back_does_not() -> None:
-    log = MemoryLog(1, VirtualClock().now)
+async def test_taking_is_a_fact_in_every_partition() -> None:
+    log, taken = MemoryLog(2, VirtualClock().now), []
     first = owner(log, "a")
-    await first.take(force=False)
-    keeping = asyncio.create_task(first.keep())
-    with capture_logs():
-        waiting = asyncio.create_task(owner(log, "b").take(force=False))
-        await asyncio.sleep(10 * LEASE_S)
-        assert not waiting.done()
-        keeping.cancel()
-        await first.release()
-        await asyncio.sleep(2)
-    assert waiting.done()
-
-
-@virtual
-async def test_who_lost_a_partition_stands_by_and_takes_over_when_all_are_free() -> None:
-    clock = VirtualClock()
-    log = MemoryLog(2, clock.now)
-    first, lost, taken = owner(log, "a"), [], []
 
     async def on_taken(positions: dict[int, int]) -> None:
         taken.append(positions)
 
-    first.on_lost, first.on_taken = (lambda: lost.append(1)), on_taken
-    await first.take(force=False)
-    keeping = asyncio.create_task(first.keep())
-    await asyncio.sleep(RENEW_S * 2.5)
-    assert not lost
-    log.head[1].owner = "b"
-    log.head[1].lease_until = clock.now() + timedelta(seconds=LEASE_S)
+    first.on_taken = on_taken
     with capture_logs():
-        await asyncio.sleep(RENEW_S)
-        assert (lost, taken, first._recorder.epochs) == ([1], [], {})
-        await asyncio.sleep(LEASE_S + 2)
-    assert taken == [{0: log.head[0].seq, 1: log.head[1].seq}]
-    assert first._recorder.epochs == {partition: head.epoch for partition, head in log.head.items()}
-    assert {head.owner for head in log.head.values()} == {"a"}
+        await first.turn()
+    assert taken == [{0: 1, 1: 1}]
+    assert first._recorder.epochs == {0: 1, 1: 1}
+    assert [each.event for each in log.events[0]] == [PartitionTaken("a", 1)]
+
+
+@virtual
+async def test_a_newcomer_gets_its_share_and_nothing_is_given_before_what_is_under_way_has_ended() -> None:
+    log = MemoryLog(4, VirtualClock().now)
+    first, second = owner(log, "a"), owner(log, "b")
+    steps = first._recorder.steps
+
+    async def on_leaving(partitions: frozenset[int]) -> None:
+        assert owned(log) == dict.fromkeys(range(4), "a")
+        steps.append(f"leaving {sorted(partitions)}")
+
+    first.on_leaving = on_leaving
+    with capture_logs():
+        await first.turn()
+        await second.turn()
+        assert owned(log) == dict.fromkeys(range(4), "a")
+        await first.turn()
+        assert steps == ["leaving [2, 3]", "flushed"]
+        await second.turn()
+    assert owned(log) == {0: "a", 1: "a", 2: "b", 3: "b"}
+    assert (first._recorder.epochs, second._recorder.epochs) == ({0: 1, 1: 1}, {2: 2, 3: 2})
+    assert log.events[2][-1].event == PartitionTaken("b", 2, None)
+
+
+@virtual
+async def test_what_the_dead_owned_is_taken_when_the_lease_ends() -> None:
+    clock = VirtualClock()
+    log = MemoryLog(2, clock.now)
+    survivor = owner(log, "b")
+    with capture_logs():
+        await owner(log, "a").turn()
+        keeping = asyncio.create_task(survivor.keep())
+        await asyncio.sleep(LEASE_S - RENEW_S)
+        assert set(owned(log).values()) == {"a"}
+        await asyncio.sleep(2 * RENEW_S)
+    assert set(owned(log).values()) == {"b"}
+    assert log.events[0][-1].event == PartitionTaken("b", 2, "a")
     keeping.cancel()
 
 
 @virtual
-async def test_a_database_that_is_away_is_asked_again() -> None:
-    log = MemoryLog(1, VirtualClock().now)
-    first = owner(log, "a")
-    await first.take(force=False)
-    renew, moods = log.renew, [Unavailable("away")]
+async def test_whoever_comes_back_after_its_lease_learns_what_it_has_lost() -> None:
+    clock = VirtualClock()
+    log = MemoryLog(2, clock.now)
+    first, second = owner(log, "a"), owner(log, "b")
+    with capture_logs():
+        await first.turn()
+        await asyncio.sleep(LEASE_S + 1)
+        await second.turn()
+        assert set(owned(log).values()) == {"b"}
+        await first.turn()
+    assert first._recorder.epochs == {}
 
-    async def moody(*arguments):
+
+@virtual
+async def test_whoever_leaves_takes_nothing_back() -> None:
+    log = MemoryLog(2, VirtualClock().now)
+    first = owner(log, "a")
+    with capture_logs():
+        await first.turn()
+        await first.leave()
+        await first.turn()
+    assert set(owned(log).values()) == {None}
+    assert log.processes == {}
+
+
+@virtual
+async def test_when_nobody_else_can_be_alive_leases_are_not_waited_for() -> None:
+    log = MemoryLog(2, VirtualClock().now)
+    second = owner(log, "b")
+    with capture_logs():
+        await owner(log, "a").turn()
+        await log.evict()
+        await second.turn()
+    assert set(owned(log).values()) == {"b"}
+
+
+@virtual
+async def test_partitions_whose_taking_was_not_recorded_are_given_back_and_taken_anew() -> None:
+    log = MemoryLog(1, VirtualClock().now)
+    first, append, moods = owner(log, "a"), log.append, [Unavailable("away")]
+
+    async def moody(argument):
         if moods:
             raise moods.pop()
-        return await renew(*arguments)
+        return await append(argument)
 
-    log.renew = moody
-    keeping = asyncio.create_task(first.keep())
-    await asyncio.sleep(RENEW_S * 2.5)
-    assert not keeping.done()
+    log.append = moody
+    with capture_logs():
+        keeping = asyncio.create_task(first.keep())
+        await asyncio.sleep(RENEW_S * 1.5)
+        assert (owned(log), first._recorder.epochs) == ({0: "a"}, {})
+        await asyncio.sleep(RENEW_S * 2)
+    assert (owned(log), first._recorder.epochs) == ({0: "a"}, {0: 2})
     keeping.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await keeping

@@ -8,18 +8,21 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from daemon.recorder import BATCH_ROWS_MAX, QUEUE_BYTES_MAX, STALE_RETRIES_MAX, Busy, Committed, Recorder
+from daemon.decider import BATCH_ROWS_MAX
+from daemon.recorder import QUEUE_BYTES_MAX, STALE_RETRIES_MAX, Busy, Committed, Recorder
 from events.append import Append
 from events.application import CreateApplication, UpdateApplication
 from events.breaker import BreakerPolicy
-from events.catalogue import AttemptFailed, AttemptSucceeded, ContentExpired, DeliveryCancelled
+from events.catalogue import AttemptFailed, AttemptSucceeded, ContentExpired, ContentExpunged, DeliveryCancelled
 from events.content import ExpireContent
 from events.decide import Rules
 from events.delivery import Delivery, EndDelivery, RecordAttempt, ResendDelivery, evolve
 from events.endpoint import ResetBreaker
+from events.envelope import Fact
 from events.fold import Fold
 from events.log import Blocked, Stale, Unavailable
 from events.message import AcceptMessage
+from events.news import News, parse
 from events.outcome import Fault, Outcome
 from events.refusal import Refusal
 from events.retry import RetryPolicy
@@ -70,9 +73,12 @@ class Desk:
         creating(append := Append(NOW))
         registering(append)
         await MemoryLog.append(self.log, accepting(append, EP))
-        self.world = World(1, await MemoryLog.load(self.log))
+        loaded = await MemoryLog.load(self.log)
+        self.world = World(1)
+        self.world.replace(loaded.entities, loaded.known)
         self.recorder = Recorder(self.log, self.world, Rules(**rules), VirtualClock(NOW), Random(1), queue_max=5)
-        self.recorder.epochs = {0: 0}
+        self.recorder.name = "me"
+        self.recorder.epochs[0] = 0
         self.heard: list[Committed] = []
         self.ignored: list = []
         self.recorder.followers.append(self.heard.append)
@@ -88,7 +94,7 @@ class Desk:
         return asyncio.create_task(self.recorder.ask(command, "test"))
 
     def tell(self, outcome: Outcome, delivery: Delivery | None = None) -> None:
-        self.recorder.tell(RecordAttempt(delivery or self.delivery, outcome, 1, 1))
+        self.recorder.tell(RecordAttempt(delivery or self.delivery, outcome, 1, 1, self.recorder.epochs.get(0, -1)))
 
     def check(self) -> list[str]:
         """The names of all events; the tables and the world are their fold."""
@@ -241,13 +247,18 @@ async def test_failures_are_counted_once_however_often_they_are_decided() -> Non
 @virtual
 async def test_outcomes_of_an_epoch_that_is_over_are_let_go_and_the_rest_is_recorded() -> None:
     desk = await Desk().open()
-    await desk.log.take("another", 60, force=True)
+    await desk.log.take("another", [0])
+    lost = []
+    desk.recorder.on_lost = lost.append
     with capture_logs():
         desk.tell(OK)
         answer = await desk.ask(create(1))
+        desk.tell(OK)  # begun when it was known
+        await desk.recorder.drained()
     assert answer[0].id == "app_1x"
-    assert len(desk.ignored) == 1
+    assert len(desk.ignored) == 2
     assert desk.check() == ["ApplicationCreated"]
+    assert (lost, desk.recorder.epochs) == ([{0}], {})
 
 
 @virtual
@@ -416,3 +427,131 @@ async def test_many_are_asked_in_the_name_of_one() -> None:
     assert [isinstance(each, Refusal) for each in answers] == [False, True, False]
     told = [each for each in desk.log.events[0] if each.actor == "operator:ada"]
     assert {each.request for each in told} == {"req_1"}
+
+
+# --- what other processes do --------------------------------------------------------------------------------------
+
+
+async def elsewhere(desk: Desk, *changes, news: str | None = None) -> None:
+    """What another process appends."""
+    append = Append(NOW)
+    for change in changes:
+        change(append)
+    append.news = news
+    await MemoryLog.append(desk.log, append)
+
+
+def expunged(append: Append) -> None:
+    append.add(Fact(0, APP, 0, ContentExpunged("msg_2", 0, 0)), "test", None)
+
+
+@virtual
+async def test_what_others_have_decided_is_learned_before_an_append_and_decided_on() -> None:
+    desk = await Desk().open()
+    await elsewhere(desk, lambda append: registering(append, "ep_2"))
+    message = (await desk.ask(accept(1)))[0]
+    assert message.deliveries == 2
+    await elsewhere(desk, lambda append: creating(append, "app_other", uid="u"))
+    assert isinstance(await desk.ask(create(1, "u")), Refusal)
+    desk.check()
+
+
+@virtual
+async def test_what_is_told_twice_is_learned_once_and_between_appends() -> None:
+    desk = await Desk().open()
+    await elsewhere(desk, lambda append: creating(append, "app_other"))
+    asked = desk.ask(create(1))
+    await asyncio.sleep(0.001)
+    await asyncio.gather(desk.recorder.learn([0]), desk.recorder.learn([0]), asked)
+    assert desk.world.application("app_other", "org_1") is not None
+    desk.check()
+    assert desk.world.known == {0: desk.log.head[0].config}
+
+
+@virtual
+async def test_what_was_expunged_through_another_process_is_not_stored_by_this_one() -> None:
+    desk = await Desk().open()
+    await elsewhere(desk, expunged)
+    desk.tell(Outcome(Fault.STATUS, 1, 500, b"no", 2))
+    await desk.recorder.drained()
+    assert desk.recorder.expunged == {APP: "msg_2"}
+    assert desk.log.tables.responses == {}
+    assert "AttemptFailed" in desk.check()
+
+
+@virtual
+async def test_what_was_expunged_while_the_database_was_away_is_not_stored_either() -> None:
+    desk = await Desk().open()
+
+    async def meanwhile() -> None:
+        await elsewhere(desk, expunged)
+        raise Unavailable("gone")
+
+    desk.log.moods = [meanwhile]
+    with capture_logs():
+        desk.tell(Outcome(Fault.STATUS, 1, 500, b"no", 2))
+        await desk.recorder.drained()
+    assert desk.log.tables.responses == {}
+    assert "AttemptFailed" in desk.check()
+
+
+@virtual
+async def test_others_are_told_of_configuration_and_of_what_they_own() -> None:
+    desk = await Desk().open()
+    for command in (create(1), accept(1)):
+        await desk.ask(command)
+    del desk.recorder.epochs[0]
+    for command in (create(2), accept(2)):
+        await desk.ask(command)
+    mine, none = frozenset({0}), frozenset[int]()
+    assert [each.news and parse(each.news) for each in desk.log.appends] == [
+        News("me", mine, none),
+        None,
+        News("me", mine, mine),
+        News("me", none, mine),
+    ]
+
+
+@virtual
+async def test_an_outcome_of_before_the_partition_was_lost_and_taken_again_is_let_go() -> None:
+    desk = await Desk().open()
+    attempt = RecordAttempt(desk.delivery, OK, 1, 1, 0)
+    desk.recorder.epochs[0] = desk.log.head[0].epoch = 2
+    with capture_logs():
+        desk.recorder.tell(attempt)
+        await desk.recorder.drained()
+    assert (desk.check(), desk.ignored) == ([], [attempt])
+
+
+@virtual
+async def test_flushed_waits_for_what_was_told_and_not_for_more() -> None:
+    desk = await Desk().open()
+    await asyncio.wait_for(desk.recorder.flushed(), 1)
+    desk.tell(BAD)
+    flushed = asyncio.create_task(desk.recorder.flushed())
+    await asyncio.sleep(0.001)
+    later = [desk.ask(create(number)) for number in range(3)]
+    await flushed
+    assert [len(append.caused) for append in desk.log.appends] == [1]
+    await asyncio.gather(*later)
+    desk.check()
+
+
+@virtual
+async def test_flushed_lets_the_recorder_have_its_turn() -> None:
+    """Nobody holds it: whoever only tries again and again would stop everything."""
+    desk = await Desk().open()
+    desk.tell(BAD)
+    await asyncio.wait_for(desk.recorder.flushed(), 1)
+    assert desk.check() == ["AttemptFailed"]
+
+
+@virtual
+async def test_loading_anew_takes_in_all_that_others_did() -> None:
+    desk = await Desk().open()
+    await elsewhere(desk, lambda append: registering(append, "ep_2"))
+    await desk.recorder.load()
+    assert desk.world.endpoint("ep_2") is not None
+    assert desk.world.known == {0: 4}
+    assert len(await desk.ask(accept(1))) == 1
+    assert len(desk.log.appends) == 1

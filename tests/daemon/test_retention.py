@@ -144,13 +144,13 @@ async def test_a_day_in_use_is_kept_with_its_reason_and_dropped_later(made: Keep
         await reader.close()
 
 
-async def test_whoever_stands_by_drops_nothing(made: Keeping) -> None:
+async def test_of_several_processes_the_owner_of_partition_0_drops(made: Keeping) -> None:
     await made.message(await made.application(retention_days=1))
     made.clock.on(days(9))
-    made.recorder.standing_by = True
+    epoch = made.recorder.epochs.pop(0)
     await made.retention.sweep()
     assert await made.log.days() == [days(1)]
-    made.recorder.standing_by = False
+    made.recorder.epochs[0] = epoch
     await made.retention.sweep()
     assert await made.log.days() == []
 

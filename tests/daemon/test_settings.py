@@ -21,6 +21,7 @@ CASES = {  # variable → (text, where it shows, what it says)
     "HOOKD_HOME": ("/somewhere", lambda s: s.hookd_home, Path("/somewhere")),
     "DATABASE_URL": ("postgresql:///y", lambda s: (s.embedded, s.database_url.get_secret_value()), (False, "postgresql:///y")),
     "PARTITIONS": ("64", lambda s: s.partitions, 64),
+    "WORKERS": ("3", lambda s: s.workers, 3),
     "SECRET_KEY": ("z" * 40, lambda s: s.secret_key.get_secret_value(), "z" * 40),
     "ADMIN_IDS": ("a" * 16 + ", " + "b" * 20, lambda s: s.admin_id_values, ("a" * 16, "b" * 20)),
     "SEALING_KEYS": (f"{KEY},{KEY}", lambda s: s.sealing_key_bytes, [b"k" * 32] * 2),

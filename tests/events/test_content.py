@@ -55,8 +55,9 @@ def test_what_is_removed_by_request_is_one_fact_that_changes_no_state(command, s
     assert (fact.partition, fact.stream, fact.version, fact.endpoint, fact.event) == (P, stream, 0, None, event)
 
 
-def test_nothing_left_is_nothing_to_record() -> None:
-    assert given(*HOUSE).when(ExpungeContent(APP, P, "msg_9", ())).outcome == []
+def test_that_nothing_is_stored_any_more_is_a_fact_before_anything_is_removed() -> None:
+    (fact,) = given(*HOUSE).when(ExpungeContent(APP, P, "msg_9", ())).outcome
+    assert (fact.stream, fact.version, fact.event) == (APP, 0, ContentExpunged("msg_9", 0, 0, ""))
 
 
 def test_a_day_that_is_over_is_one_fact_in_each_partition_that_had_something() -> None:

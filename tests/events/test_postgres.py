@@ -26,7 +26,7 @@ async def opened(database: str) -> AsyncIterator[Database]:
 async def test_a_lost_writer_is_unavailable_and_replaced(opened: Database, database: str) -> None:
     log = PostgresLog(opened.dedicated, opened.reading)
     await log.append(accepting(Append(NOW), EP))
-    log._writer.terminate()
+    log._writer._connection.terminate()
     await log.append(accepting(Append(NOW), EP, message="msg_2"))  # found closed: a new one is made
     await kill_writers(database)
     with suppress(Unavailable):  # or nothing at all, when its end was noticed in time
@@ -53,7 +53,9 @@ async def test_a_database_that_cannot_be_reached_is_unavailable() -> None:
 
     log = PostgresLog(refuse, lambda: asyncio.timeout(0))
     with pytest.raises(Unavailable):
-        await log.take("a", 1, force=True)
+        await log.attend("a", 1)
+    with pytest.raises(Unavailable):
+        await log.hear(lambda _: None)
     with pytest.raises(Unavailable):
         await log.append(accepting(Append(NOW)))
 

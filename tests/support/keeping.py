@@ -31,13 +31,13 @@ ASKER = Asker("org:org_1", "req_1", "asked to")
 
 
 class MovableClock:
-    """Stands still until it is moved; every look is a millisecond later, so that ids sort."""
+    """Stands still until it is moved; every look is 4 ms later, so that ids sort."""
 
     def __init__(self) -> None:
         self.at = START
 
     def now(self) -> datetime:
-        self.at += timedelta(milliseconds=1)
+        self.at += timedelta(milliseconds=4)
         return self.at
 
     def on(self, day: date, hour: int = 1) -> None:
@@ -86,7 +86,9 @@ class Keeping:
     async def recorded(self, *kinds: type[Event]) -> list[Recorded]:
         found = []
         for partition in range(PARTITIONS):
-            found += [each for each in await self.log.read(partition, 0, 10_000) if isinstance(each.event, kinds)]
+            found += [
+                each for each in await self.log.read([(partition, 0, None)], 10_000) if isinstance(each.event, kinds)
+            ]
         return found
 
     async def payload(self, message: Message) -> bytes | None:
@@ -98,7 +100,8 @@ async def keeping(dsn: str, rules: Rules | None = None) -> AsyncIterator[Keeping
     database = await Database.open(dsn, readers=3, settings=BY_INDEX)
     made = Keeping(database, rules or Rules())
     supervisor = Supervisor()
-    await Owner(made.log, made.recorder, made.clock, "test", PARTITIONS).take(force=True)
+    await made.recorder.load()
+    await Owner(made.log, made.recorder, made.clock, "test").turn()
     supervisor.service("recorder", made.recorder.run)
     try:
         yield made

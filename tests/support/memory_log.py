@@ -3,8 +3,9 @@
 tests/contracts/test_log.py runs one suite against this and against PostgreSQL, so that a fake that drifts is found.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,9 +19,10 @@ from events.application import Application
 from events.content import Body
 from events.delivery import Delivery, DeliveryState
 from events.endpoint import Endpoint
-from events.envelope import Recorded
+from events.envelope import Recorded, is_config
 from events.event_type import EventType
-from events.log import Blocked, Fenced, Ownership, SealedSecret, Stale, Stored
+from events.log import Blocked, Fenced, Loaded, Outdated, Ownership, Roll, SealedSecret, Stale, Stored, Stretch
+from events.log import Head as LogHead
 from events.message import Message
 from events.past import Past, Thing
 from events.world import Entity
@@ -31,9 +33,9 @@ class Head:
     """A row of log.head."""
 
     seq: int = 0
+    config: int = 0
     epoch: int = 0
     owner: str | None = None
-    lease_until: datetime | None = None
 
 
 @dataclass
@@ -57,6 +59,9 @@ class MemoryLog:
         self.tables = Tables()
         self.prepared: set[date] = set()
         self.in_use: set[date] = set()  # held by somebody else: cannot be dropped
+        self.processes: dict[str, datetime] = {}  # name → seen until
+        self.told: dict[str, str | None] = {}
+        self._listeners: list[Callable[[str], None]] = []
         self._now = now or (lambda: datetime.now(UTC))
 
     async def append(self, append: Append) -> list[Recorded]:
@@ -78,13 +83,24 @@ class MemoryLog:
         for partition, owner, id_, until in append.retired:
             known = self.tables.secrets[partition, owner, id_]
             self.tables.secrets[partition, owner, id_] = msgspec.structs.replace(known, expires_at=until)
+        if append.news is not None:
+            for heard in list(self._listeners):
+                heard(append.news)
         return recorded
 
     def _base(self, append: Append) -> dict[int, int]:
+        lost, unknown = set(), set()
         for partition in append.heads():
-            epoch = append.epochs.get(partition)
-            if partition not in self.head or epoch not in (None, self.head[partition].epoch):
-                raise Fenced(f"partition {partition} is not owned under epoch {epoch}")
+            epoch, known = append.epochs.get(partition), append.known.get(partition)
+            head = self.head.get(partition, Head(epoch=-1))
+            if epoch not in (None, head.epoch):
+                lost.add(partition)
+            if known is not None and head.config > known:
+                unknown.add(partition)
+        if lost or not self.head.keys() >= append.heads().keys():
+            raise Fenced(frozenset(lost))
+        if unknown:
+            raise Outdated(frozenset(unknown))
         return {partition: self.head[partition].seq for partition in append.heads()}
 
     def _check_accepted(self, append: Append) -> None:
@@ -154,6 +170,8 @@ class MemoryLog:
         for each in recorded:
             self.events[each.partition].append(_as_stored(each))
             self.head[each.partition].seq = each.seq
+            if is_config(each):
+                self.head[each.partition].config = each.seq
         for message, payload in append.accepted:
             tables.messages[message.partition, message.application, message.id] = message
             tables.payloads[message.last_day, message.partition, message.id] = payload
@@ -178,14 +196,19 @@ class MemoryLog:
             for key in [key for key in table if key[0] in dropped]:
                 del table[key]
 
-    async def load(self) -> list[Entity]:
-        return [each for each in self.tables.entities.values() if getattr(each, "deleted_at", None) is None]
+    async def load(self) -> Loaded:
+        live = [each for each in self.tables.entities.values() if getattr(each, "deleted_at", None) is None]
+        return Loaded(live, {partition: head.seq for partition, head in self.head.items()})
 
-    async def read(self, partition: int, after: int, limit: int) -> list[Recorded]:
-        return self.events[partition][after : after + limit]
+    async def config(self, after: Mapping[int, int]) -> list[Recorded]:
+        return [each for partition, seq in after.items() for each in self.events[partition][seq:] if is_config(each)]
 
-    async def heads(self) -> dict[int, int]:
-        return {partition: head.seq for partition, head in self.head.items()}
+    async def read(self, stretches: Iterable[Stretch], limit: int) -> list[Recorded]:
+        found: list[Recorded] = []
+        for partition, after, before in stretches:
+            stop = after + limit if before is None else min(after + limit, before - 1)
+            found += self.events[partition][after:stop]
+        return found
 
     async def taken_event_ids(self, keys: Iterable[tuple[int, str, str]]) -> set[tuple[str, str]]:
         asked = set(keys)
@@ -241,26 +264,43 @@ class MemoryLog:
         found = [each for (p, owner, _), each in self.tables.secrets.items() if (p, owner) in wanted]
         return sorted(found, key=lambda each: each.created_at, reverse=True)
 
-    async def take(self, owner: str, lease_s: float, *, force: bool) -> list[Ownership]:
-        now, taken = self._now(), []
-        for partition, head in self.head.items():
-            lapsed = head.lease_until is not None and head.lease_until < now
-            if force or head.owner is None or lapsed:
+    async def attend(self, name: str, lease_s: float, report: str | None = None) -> Roll:
+        self.processes[name] = self._now() + timedelta(seconds=lease_s)
+        self.told[name] = report
+        heads = tuple(LogHead(partition, head.seq, head.config, head.owner) for partition, head in self.head.items())
+        return Roll(tuple(sorted(filter(self._is_alive, self.processes))), heads)
+
+    def _is_alive(self, name: str) -> bool:
+        return name in self.processes and self.processes[name] > self._now()
+
+    async def take(self, name: str, partitions: Iterable[int]) -> list[Ownership]:
+        taken = []
+        for partition in partitions:
+            head = self.head[partition]
+            if head.owner is None or not self._is_alive(head.owner):
                 taken.append(Ownership(partition, head.epoch + 1, head.seq, head.owner))
-                head.owner, head.epoch, head.lease_until = owner, head.epoch + 1, now + timedelta(seconds=lease_s)
+                head.owner, head.epoch = name, head.epoch + 1
         return taken
 
-    async def renew(self, owner: str, lease_s: float) -> set[int]:
-        until = self._now() + timedelta(seconds=lease_s)
-        kept = {partition for partition, head in self.head.items() if head.owner == owner}
-        for partition in kept:
-            self.head[partition].lease_until = until
-        return kept
+    async def release(self, name: str, partitions: Iterable[int]) -> None:
+        for partition in partitions:
+            if self.head[partition].owner == name:
+                self.head[partition].owner = None
 
-    async def release(self, owner: str) -> None:
-        for head in self.head.values():
-            if head.owner == owner:
-                head.owner = head.lease_until = None
+    async def leave(self, name: str) -> None:
+        await self.release(name, self.head)
+        self.processes.pop(name, None)
+
+    async def evict(self) -> None:
+        for name in {*self.processes, *(head.owner for head in self.head.values())} - {None}:
+            await self.leave(name)
+
+    async def hear(self, heard: Callable[[str], None]) -> None:
+        self._listeners.append(heard)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._listeners.remove(heard)
 
     async def prepare_days(self, days: Iterable[date]) -> int:
         missing = set(days) - self.prepared

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+import psutil
 from dotenv import dotenv_values
 
 from daemon.api.auth import Tokens
@@ -88,11 +89,15 @@ class Command:
         try:
             async with asyncio.timeout(within_s), self._stirred:
                 while not (found := re.search(pattern, self.output) or re.search(pattern, self.errors)):
-                    assert not self._readers.done(), f"it ended without saying {pattern!r}\n{self.said_all}"
+                    assert not self._has_ended(), f"it ended without saying {pattern!r}\n{self.said_all}"
                     await self._stirred.wait()
         except TimeoutError:
             raise AssertionError(f"it did not say {pattern!r} in {within_s:g} s\n{self.said_all}") from None
         return found
+
+    def _has_ended(self) -> bool:
+        streams = self.process.stdout, self.process.stderr
+        return all(stream is not None and stream.at_eof() for stream in streams)
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -125,7 +130,8 @@ class Hookd:
 
     def __init__(self, home: Path, **environ: str) -> None:
         self.home = home
-        self.environ = {"HOOKD_HOME": str(home), "PORT": "0", "LOG_LEVEL": "warning", "LOG_FORMAT": "json"} | environ
+        usual = {"PORT": "0", "WORKERS": "1", "LOG_LEVEL": "warning", "LOG_FORMAT": "json"}
+        self.environ = {"HOOKD_HOME": str(home)} | usual | environ
         self.command: Command | None = None
         self.url = ""
         self.is_up = asyncio.Event()
@@ -165,6 +171,12 @@ class Hookd:
         """Of the daemon."""
         assert self.command is not None
         return self.command.process.pid
+
+    @property
+    def workers(self) -> list[int]:
+        """The pids of its workers, where it has several."""
+        children = psutil.Process(self.pid).children()
+        return [each.pid for each in children if "worker" in each.cmdline()]
 
     @property
     def postmaster(self) -> int | None:

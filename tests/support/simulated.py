@@ -18,6 +18,8 @@ from daemon.acting import Acts
 from daemon.dispatcher import Dispatcher
 from daemon.expunging import Asker
 from daemon.feeder import Feeder
+from daemon.following import Follower
+from daemon.handover import Handover
 from daemon.ownership import Owner
 from daemon.payloads import Payloads
 from daemon.recorder import Recorder
@@ -182,8 +184,26 @@ class FlakyLog(MemoryLog):
     async def deliveries(self, keys: Any) -> Any:
         return await self._read(super().deliveries(list(keys)))
 
-    async def heads(self) -> Any:
-        return await self._read(super().heads())
+    async def config(self, after: Any) -> Any:
+        return await self._read(super().config(dict(after)))
+
+    async def pending(self, partitions: Any) -> Any:
+        return await self._read(super().pending(list(partitions)))
+
+    async def taken_event_ids(self, keys: Any) -> Any:
+        return await self._read(super().taken_event_ids(list(keys)))
+
+    async def attend(self, *arguments: Any) -> Any:
+        return await self._lease(super().attend(*arguments))
+
+    async def take(self, name: str, partitions: Any) -> Any:
+        return await self._lease(super().take(name, list(partitions)))
+
+    async def release(self, name: str, partitions: Any) -> Any:
+        return await self._lease(super().release(name, list(partitions)))
+
+    async def leave(self, name: str) -> Any:
+        return await self._lease(super().leave(name))
 
     async def _read(self, work: Any) -> Any:
         try:
@@ -193,6 +213,11 @@ class FlakyLog(MemoryLog):
             raise
         answer = await work
         await asyncio.sleep(self._random.random() * 0.01)
+        return answer
+
+    async def _lease(self, work: Any) -> Any:
+        answer = await self._read(work)
+        await self._may_fail()  # it was done all the same
         return answer
 
     async def _may_fail(self) -> None:
@@ -241,7 +266,7 @@ class Simulated:
 
     async def start(self) -> None:
         limits, clock = self.limits, self.clock
-        self.world = World(limits.partitions, await self.log.load())
+        self.world = World(limits.partitions)
         self.recorder = Recorder(self.log, self.world, limits.rules, clock, Random(self.seed + 3 + self.starts))
         payloads = Payloads(limits.payload_bytes)
         self.dispatcher = Dispatcher(
@@ -250,26 +275,20 @@ class Simulated:
         )  # fmt: skip
         self.acts = Acts(self.log, self.recorder, self.sealer, clock)
         self.feeder = Feeder(self.log, self.dispatcher, self.recorder, payloads, self.sealer, clock)
+        self.follower = Follower(self.log, self.recorder, self.dispatcher, payloads)
         self.starts += 1
-        self.owner = Owner(self.log, self.recorder, clock, f"process {self.starts}", limits.partitions)
-        self.dispatcher.positions = await self.owner.take(force=True)
-        self.world.replace(await self.log.load())
-        await self._awaken()
+        self.owner = Owner(self.log, self.recorder, clock, f"process {self.starts}")
+        Handover(self.log, self.world, self.recorder, self.follower, self.dispatcher, self.feeder).serve(self.owner)
+        await self.recorder.load()
+        await self.log.evict()
+        await self.owner.turn()
         self.supervisor = Supervisor()
-        for run in (self.recorder.run, self.feeder.feed, self.feeder.catch_up, self.feeder.cancel_orphans):
+        for run in (self.recorder.run, self.feeder.feed, self.follower.run, self.feeder.cancel_orphans):
             self.supervisor.service(run.__name__, run)
         if not self.quiet:
             self.supervisor.service("keep", self.owner.keep)
             self.supervisor.service("upkeep", self._upkeep)
         self.running = True
-
-    async def _awaken(self) -> None:
-        for partition, endpoint_id, due_at in await self.log.pending(self.dispatcher.positions):
-            endpoint = self.world.endpoint(endpoint_id)
-            if endpoint is None:
-                self.feeder.orphan(partition, endpoint_id)
-            else:
-                self.dispatcher.awaken(endpoint, due_at)
 
     async def _upkeep(self) -> None:
         while True:

@@ -84,7 +84,7 @@ async def test_request_ids_reach_the_log(running):
     app_id = (await response.json())["id"]
     (recorded,) = [
         each
-        for each in await running.log.read(running.desk.world.partition_of(app_id), 0, 100)
+        for each in await running.log.read([(running.desk.world.partition_of(app_id), 0, None)], 100)
         if each.stream == app_id
     ]
     assert (recorded.actor, recorded.request) == (f"org:{running.org}", "req-7")

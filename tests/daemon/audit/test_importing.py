@@ -93,7 +93,9 @@ async def test_what_is_somebodys_or_made_for_other_numbers_is_refused(
     await connection.execute("delete from log.head where partition > 7")
     with pytest.raises(NotLoaded, match="the log has 16 partitions, and the database was made for 8"):
         await imported(target, tmp_path / "log")
-    await connection.execute("update log.head set owner = 'me', lease_until = now() + interval '1 hour'")
+    await connection.execute(
+        "select log.attend('me', 3600, null), log.take('me', array(select partition from log.head))"
+    )
     with pytest.raises(NotLoaded, match=r"a running hookd \(me\) owns this database"):
         await imported(target, tmp_path / "log")
     await connection.close()

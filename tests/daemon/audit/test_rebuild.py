@@ -74,7 +74,9 @@ async def test_a_damaged_table_is_seen_and_mended(evidence: Evidence) -> None:
 
 
 async def test_no_swap_below_a_daemon_at_work(evidence: Evidence) -> None:
-    await evidence.tamper("update log.head set owner = 'web-1:77', lease_until = now() + interval '1 hour'")
+    await evidence.tamper(
+        "select log.attend('web-1:77', 3600, null), log.take('web-1:77', array(select partition from log.head))"
+    )
     with pytest.raises(InUse, match="web-1:77 is at work"):
         await rebuild(evidence.database.dedicated, swap=True)
     assert (await rebuild(evidence.database.dedicated)).differences == {}  # looking is always allowed

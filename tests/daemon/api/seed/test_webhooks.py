@@ -105,5 +105,5 @@ async def test_what_was_asked_stands_in_the_log(running, ada):
     )
     assert response.status == 201
     admin = running.desk.world.admin_named("ada")
-    last = (await running.log.read(admin.partition, 0, 100))[-1]
+    last = (await running.log.read([(admin.partition, 0, None)], 100))[-1]
     assert (last.actor, last.request) == (f"admin:{admin.id}", "req-1")

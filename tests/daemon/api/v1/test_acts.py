@@ -24,7 +24,7 @@ async def acting(running, database):
 async def told(running, kind):
     """Events of a kind, in the order of the log."""
     partition = running.desk.world.endpoint(running.one).partition
-    return [each for each in await running.log.read(partition, 0, 1000) if isinstance(each.event, kind)]
+    return [each for each in await running.log.read([(partition, 0, None)], 1000) if isinstance(each.event, kind)]
 
 
 async def act(running, what, body=None, *, endpoint=None, dry=False, expect=200):

@@ -75,7 +75,7 @@ async def test_deletion_takes_the_endpoints_along(running):
         assert await running.call("GET", path) == (404, {"code": "not_found", "detail": "Entity not found"})
     assert (await running.call("DELETE", f"/app/{app_id}"))[0] == 404
     partition = running.desk.world.partition_of(app_id)
-    assert EndpointDeleted in {type(each.event) for each in await running.log.read(partition, 0, 100)}
+    assert EndpointDeleted in {type(each.event) for each in await running.log.read([(partition, 0, None)], 100)}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_an_applications_token_reaches_its_own_and_no_more(running):
             assert (await running.call("GET", filled))[0] == expected, filled
     made = await running.call("POST", f"/app/{mine}/endpoint", {"url": "http://x.example"}, expect=201)
     partition = running.desk.world.partition_of(mine)
-    last = (await running.log.read(partition, 0, 1000))[-1]
+    last = (await running.log.read([(partition, 0, None)], 1000))[-1]
     assert (last.stream, last.actor) == (made["id"], f"app:{mine}")
 
 

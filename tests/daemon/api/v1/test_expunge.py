@@ -11,7 +11,7 @@ async def app_id(running):
 
 async def events(running, app_id, kind):
     partition = running.desk.world.partition_of(app_id)
-    return [each for each in await running.log.read(partition, 0, 1000) if isinstance(each.event, kind)]
+    return [each for each in await running.log.read([(partition, 0, None)], 1000) if isinstance(each.event, kind)]
 
 
 async def test_an_expunged_payload_reads_expired(running, app_id):

@@ -331,7 +331,6 @@ async def test_streams_end_when_hookd_stops(running, app_id):
 
 
 async def test_what_another_process_appends_is_told(running, app_id):
-    running.desk.recorder.standing_by = False
     async with watching(running) as reader:
         await reader.frame()
         recorder = running.desk.recorder

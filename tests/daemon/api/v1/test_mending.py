@@ -22,7 +22,11 @@ async def acme(running):
 
 async def resent(running):
     partition = running.desk.world.application("acme", running.org).partition
-    return [each for each in await running.log.read(partition, 0, 1000) if isinstance(each.event, DeliveryResent)]
+    return [
+        each
+        for each in await running.log.read([(partition, 0, None)], 1000)
+        if isinstance(each.event, DeliveryResent)
+    ]
 
 
 async def test_resend(acme):

@@ -31,7 +31,7 @@ async def test_the_payload_is_kept_byte_for_byte(running, app_id):
     for path in (f"msg/{made['id']}", "msg/e1"):
         response = await running.client.get(f"/api/v1/app/acme/{path}", headers=running.headers)
         assert await response.read() == raw
-    recorded = (await running.log.read(running.desk.world.partition_of(app_id), 0, 100))[-1]
+    recorded = (await running.log.read([(running.desk.world.partition_of(app_id), 0, None)], 100))[-1]
     assert isinstance(recorded.event, MessageAccepted)
     message = await running.desk.views.message(recorded.partition, app_id, made["id"])
     assert (message.size, message.digest) == (len(PAYLOAD), recorded.event.digest)
@@ -66,7 +66,7 @@ async def test_it_goes_to_those_who_want_it(running, app_id):
         ({"event_type": "y", "channels": ["c", "d"]}, {every, channelled}),
     ]:
         await running.message(app_id, **fields)
-        recorded = (await running.log.read(running.desk.world.partition_of(app_id), 0, 100))[-1]
+        recorded = (await running.log.read([(running.desk.world.partition_of(app_id), 0, None)], 100))[-1]
         assert set(recorded.event.endpoints) == expected
 
 

@@ -1,0 +1,5 @@
+"""`python -m daemon.cli`: the same as `hookd`."""
+
+from daemon.cli import main
+
+main()
