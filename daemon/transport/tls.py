@@ -21,18 +21,22 @@ class TlsContext(ssl.SSLContext):
     def begin(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, host: str) -> ssl.SSLObject:
         """Begin a connection, with the session kept for this name if there is one."""
         known = self._sessions.get(host)
+        if known is not None:
+            self._sessions.move_to_end(host)
         return self.wrap_bio(incoming, outgoing, server_hostname=host, session=known)
 
     def remember(self, host: str, connection: ssl.SSLObject) -> None:
         """Keep the session of a verified connection to `host`. Call it after the first answer.
 
-        In TLS 1.3 the ticket comes after the handshake, so it is not there earlier (RFC 8446 §4.6.1).
+        In TLS 1.3 the ticket comes after the handshake, so it is not there earlier (RFC 8446 §4.6.1). A session that
+        was resumed serves again until the peer takes it no more: to copy another one out costs half a handshake.
         """
+        if connection.session_reused:
+            return
         session = connection.session
         if session is None or not session.has_ticket:
             return
         self._sessions[host] = session
-        self._sessions.move_to_end(host)
         if len(self._sessions) > SESSIONS_MAX:
             self._sessions.popitem(last=False)
 

@@ -69,6 +69,19 @@ async def test_sessions_are_bounded_and_the_oldest_goes(sender_of, authority, mo
         assert (one.resumed, two.resumed) == ([False, False], [False, True])
 
 
+async def test_a_session_that_serves_stays_and_one_that_is_refused_is_replaced(sender_of, authority):
+    first, second = (authority.server("hook.test") for _ in range(2))
+    sender = sender_of(ca_file=authority.ca_file)
+    async with Receiver(CLOSING, tls=first) as receiver:
+        for _ in range(3):
+            await sender.post(receiver.url_for("hook.test"))
+        assert receiver.resumed == [False, True, True]
+    async with Receiver(CLOSING, tls=second) as receiver:  # has other ticket keys
+        for _ in range(2):
+            assert (await sender.post(receiver.url_for("hook.test"))).fault is None
+        assert receiver.resumed == [False, True]
+
+
 async def test_a_receiver_without_tickets_is_greeted_anew(sender_of, authority):
     server = authority.server("hook.test")
     server.num_tickets = 0
