@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from events.admin import CreateAdmin
 from events.append import Append, DeliveryKey
 from events.breaker import FailureRow
-from events.catalogue import AttemptAbandoned, AttemptFailed, AttemptSucceeded
-from events.content import Purge
+from events.catalogue import AttemptAbandoned, AttemptFailed, AttemptSucceeded, SecretRotated
+from events.content import ExpireContent, ExpungeContent, ExpungePayload, ExpungeResponse, Purge
 from events.decide import Command
 from events.delivery import Delivery, EndDelivery, RecordAttempt, ResendDelivery
+from events.endpoint import RegisterEndpoint, RotateSecret
 from events.envelope import Recorded
 from events.log import Log
 from events.message import AcceptMessage, AcceptTogether, Message
@@ -60,6 +62,28 @@ def payload_of(command: Command, nth: int) -> bytes:
         return command.payload
     assert isinstance(command, AcceptTogether)
     return command.messages[nth].payload
+
+
+def attach(append: Append, command: Command, start: int) -> None:
+    """What the command brings or takes that stands in no event: keys, bodies. Its first fact is the `start`th."""
+    match command:
+        case RegisterEndpoint():
+            partition = append.caused[start].fact.partition
+            append.secrets.append((partition, command.id, command.secret, command.sealed_secret))
+        case RotateSecret():
+            fact = append.caused[start].fact
+            assert isinstance(fact.event, SecretRotated)
+            append.secrets.append((fact.partition, command.id, command.secret, command.sealed_secret))
+            append.retired.append((fact.partition, command.id, fact.event.previous, fact.event.previous_until))
+        case CreateAdmin():
+            partition = append.caused[start].fact.partition
+            append.secrets.append((partition, command.id, "password", command.sealed_password))
+        case ExpungePayload() | ExpungeResponse():
+            append.expunged.append(command.body)
+        case ExpungeContent():
+            append.expunged += command.bodies
+        case ExpireContent():
+            append.dropped.append(command.day)
 
 
 async def standing(log: Log, commands: Sequence[DeliveryCommand]) -> list[DeliveryCommand | None]:

@@ -55,8 +55,7 @@ class Crew:
         self._running: set[asyncio.subprocess.Process] = set()
         self._log: PostgresLog | None = None
         self._socket: socket.socket | None = None
-        self._ready = asyncio.Semaphore(0)
-        self._failed = asyncio.Event()
+        self._started: asyncio.Queue[bool] = asyncio.Queue()  # of each worker, whether it serves or has ended
         self._stopping = False
         self.url = ""
         self.abandoned = 0
@@ -79,14 +78,9 @@ class Crew:
             raise
 
     async def _until_ready(self) -> None:
-        failed = asyncio.create_task(self._failed.wait())
         for _ in range(self._count):
-            ready = asyncio.create_task(self._ready.acquire())
-            await asyncio.wait({ready, failed}, return_when=asyncio.FIRST_COMPLETED)
-            if failed.done():
-                ready.cancel()
+            if not await self._started.get():
                 raise WorkerFailed
-        failed.cancel()
 
     async def _work(self) -> None:
         """Run one worker until it ends; whatever it owned is free then."""
@@ -114,12 +108,9 @@ class Crew:
 
     async def _listen_to(self, worker: asyncio.subprocess.Process) -> None:
         assert worker.stdout is not None
-        if await worker.stdout.readline() != READY:
-            if not self._stopping:
-                self._failed.set()
-            return
-        self._ready.release()
-        if (line := await worker.stdout.readline()).strip().isdigit():
+        is_ready = await worker.stdout.readline() == READY
+        self._started.put_nowait(is_ready)
+        if is_ready and (line := await worker.stdout.readline()).strip().isdigit():
             self.abandoned += int(line)
 
     async def stop(self) -> int:

@@ -7,14 +7,13 @@ from typing import Final
 import msgspec
 import structlog
 
-from daemon.batch import Batch, DeliveryCommand, Pending, State, payload_of
-from events.admin import CreateAdmin
+from daemon.batch import Answer, Batch, DeliveryCommand, Pending, State, attach, payload_of
 from events.append import Append
-from events.catalogue import MessageAccepted, SecretRotated
-from events.content import ExpireContent, ExpungeContent, ExpungePayload, ExpungeResponse, Purge
+from events.catalogue import MessageAccepted
+from events.content import ExpireContent, Purge
 from events.decide import Command, Facts, Rules, decide
-from events.delivery import Delivery, EndDelivery, RecordAttempt, evolve
-from events.endpoint import RegisterEndpoint, ResetBreaker, RotateSecret
+from events.delivery import Delivery, RecordAttempt, evolve
+from events.endpoint import ResetBreaker
 from events.envelope import Fact
 from events.message import AcceptMessage, born
 from events.refusal import Refusal, conflict
@@ -57,13 +56,16 @@ class Decider:
             if isinstance(command, ExpireContent) and nth:  # alone: it may be blocked, and nothing else is to be
                 batch.left = pending[nth:]
                 break
+            if isinstance(command, RecordAttempt):
+                batch.answers.append((each, self._attempted(batch, each, command)))
+                continue
             facts = self._facts(batch, command)
             if isinstance(facts, Refusal):
                 batch.answers.append((each, facts))
                 continue
             start = len(append.caused)
             states = [self._fold(batch, each, fact, start) for fact in facts]
-            self._attach(append, command, start)
+            attach(append, command, start)
             batch.answers.append((each, states))
             if append.dropped:
                 batch.left = pending[nth + 1 :]
@@ -76,10 +78,6 @@ class Decider:
             latest = append.latest(delivery)
             if latest is not delivery:
                 command = msgspec.structs.replace(command, delivery=latest)
-            if isinstance(command, RecordAttempt | EndDelivery):
-                if isinstance(command, RecordAttempt) and not self._is_valid(append, command):
-                    return []
-                batch.rows.setdefault(delivery.endpoint, self._world.rows.get(delivery.endpoint))
         elif isinstance(command, ResetBreaker):
             batch.rows.setdefault(command.id, self._world.rows.get(command.id))
         elif isinstance(command, AcceptMessage) and command.event_id is not None:
@@ -89,14 +87,41 @@ class Decider:
             batch.event_ids.add(key)
         return decide(self._world, command, self._rules, append.now, self._random)
 
+    def _attempted(self, batch: Batch, pending: Pending, command: RecordAttempt) -> Answer:
+        """Nearly all commands are outcomes: a delivery moves on, and now and then the breaker of its endpoint."""
+        append, endpoint = batch.append, command.delivery.endpoint
+        if not self._is_valid(append, command):
+            return ()
+        delivery = append.latest(command.delivery)
+        if delivery is not command.delivery:
+            command = RecordAttempt(delivery, command.outcome, command.timestamp, command.config, command.epoch)
+        batch.rows.setdefault(endpoint, self._world.rows.get(endpoint))
+        facts = decide(self._world, command, self._rules, append.now, self._random)
+        assert not isinstance(facts, Refusal)
+        start = len(append.caused)
+        states: list[State] = []
+        for fact in facts:
+            if fact.endpoint is None:
+                states.append(self._fold(batch, pending, fact, start))
+                continue
+            append.add(fact, pending.actor, pending.request)
+            before, delivery = delivery, evolve(delivery, fact.event)
+            append.move(before, delivery)
+            states.append(delivery)
+        if command.outcome.body and facts and facts[0].endpoint is not None:  # else it only moved the breaker
+            day = delivery.last_day
+            if day >= append.now.date() and not (self.expunged and self._is_expunged(delivery)):
+                append.responses.append((start, day, command.outcome.body))
+        return states
+
     def _is_valid(self, append: Append, attempt: RecordAttempt) -> bool:
         """Whether it was made under the epoch that still lasts; the append is to see to it that it does."""
-        partition = attempt.delivery.partition
-        if attempt.epoch is not None:
-            if attempt.epoch != self.epochs.get(partition):
+        partition, epoch = attempt.delivery.partition, attempt.epoch
+        if epoch is not None:
+            if epoch != self.epochs.get(partition):
                 log.warning("outcome_fenced", message=attempt.delivery.message)
                 return False
-            append.epochs[partition] = attempt.epoch
+            append.epochs[partition] = epoch
         return True
 
     def _fold(self, batch: Batch, pending: Pending, fact: Fact, start: int) -> State:
@@ -120,31 +145,6 @@ class Decider:
         append.change(was, now)
         batch.changed.append((was, now))
         return now
-
-    def _attach(self, append: Append, command: Command, start: int) -> None:
-        match command:
-            case RecordAttempt() if command.outcome.body and len(append.caused) > start:
-                if append.caused[start].fact.endpoint is not None:  # else it only moved the breaker
-                    day = command.delivery.last_day
-                    if day >= append.now.date() and not (self.expunged and self._is_expunged(command.delivery)):
-                        append.responses.append((start, day, command.outcome.body))
-            case RegisterEndpoint():
-                partition = append.caused[start].fact.partition
-                append.secrets.append((partition, command.id, command.secret, command.sealed_secret))
-            case RotateSecret():
-                fact = append.caused[start].fact
-                assert isinstance(fact.event, SecretRotated)
-                append.secrets.append((fact.partition, command.id, command.secret, command.sealed_secret))
-                append.retired.append((fact.partition, command.id, fact.event.previous, fact.event.previous_until))
-            case CreateAdmin():
-                partition = append.caused[start].fact.partition
-                append.secrets.append((partition, command.id, "password", command.sealed_password))
-            case ExpungePayload() | ExpungeResponse():
-                append.expunged.append(command.body)
-            case ExpungeContent():
-                append.expunged += command.bodies
-            case ExpireContent():
-                append.dropped.append(command.day)
 
     def _is_expunged(self, delivery: Delivery) -> bool:
         """Whether the attempt was under way while all that its application had was expunged."""

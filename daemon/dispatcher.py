@@ -8,7 +8,7 @@ here is a task per target or per attempt: outcomes arrive by callback, and one t
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -22,11 +22,12 @@ from daemon.payloads import Payloads
 from daemon.recorder import Recorder
 from daemon.signing import signed_headers
 from daemon.target import Target
-from daemon.throttle import Throttles
+from daemon.throttle import Throttle, Throttles
 from daemon.transport.destination import Destination
 from events.catalogue import (
     AttemptAbandoned,
     AttemptFailed,
+    AttemptSucceeded,
     BreakerClosed,
     BreakerOpened,
     BreakerReset,
@@ -113,27 +114,29 @@ class Dispatcher:
     def take_in(self, recorded: Recorded) -> None:
         """One event, the next of its partition. Whom it stirs is attended to by `attend_stirred`, once a batch."""
         event = recorded.event
-        if isinstance(event, MessageAccepted):
+        if recorded.endpoint is not None:
+            if isinstance(event, DeliveryResent):
+                self._resent(recorded.partition, recorded.endpoint, recorded.stream)
+            else:
+                self._settle(recorded, recorded.endpoint)
+        elif isinstance(event, MessageAccepted):
             for delivery in born(recorded, event, recorded.at)[1]:
                 if (target := self._target(delivery.endpoint)) is not None:
                     target.lane.offer(delivery)
                     self._stirred.add(target)
                 else:  # deleted in the same moment
                     self.on_orphans(delivery.partition, delivery.endpoint)
-        elif recorded.endpoint is not None:
-            if isinstance(event, DeliveryResent):
-                self._resent(recorded.partition, recorded.endpoint, recorded.stream)
-            else:
-                self._settle(recorded)
         else:
             self._reconfigure(recorded)
 
-    def _settle(self, recorded: Recorded) -> None:
-        target = self._targets.get(recorded.endpoint or "")
+    def _settle(self, recorded: Recorded, endpoint_id: str) -> None:
+        target = self._targets.get(endpoint_id)
         if target is None:
             return
         event = recorded.event
-        if isinstance(event, DeliveryExpired | DeliveryCancelled):
+        if isinstance(event, AttemptSucceeded):
+            target.lane.settle(recorded.stream, recorded.version, None)
+        elif isinstance(event, DeliveryExpired | DeliveryCancelled):
             target.lane.ended(recorded.stream, recorded.version)
         else:
             next_at = event.next_at if isinstance(event, AttemptFailed | AttemptAbandoned) else None
@@ -297,26 +300,25 @@ class Dispatcher:
         self._schedule()
 
     def _run(self, target: Target, now: datetime) -> None:
-        if target.lane.wants(now):
+        if (lane := target.lane).wants(now):
             self._starve(target)
         if target.signers_until is not None and target.signers_until <= now:
             target.sign_anew()
-        turn = min(TURN, target.room(now), len(target.lane), self._in_flight_max - self.in_flight)
+        throttles = self._throttles.beside(target.throttle, target.endpoint.application)
         timestamp = int(now.timestamp())
-        for _ in range(turn):
-            if not self._start(target, now, timestamp):
+        for _ in range(min(TURN, target.room(now), len(lane.ready), self._in_flight_max - self.in_flight)):
+            if not self._start(target, now, timestamp, throttles):
                 return
-        if target not in self.starving or len(target.lane):
+        if lane.ready or (target not in self.starving and not lane.rests()):
             self.attend(target, now)
 
-    def _start(self, target: Target, now: datetime, timestamp: int) -> bool:
-        delivery = target.lane.head()
-        assert delivery is not None
+    def _start(self, target: Target, now: datetime, timestamp: int, throttles: Sequence[Throttle]) -> bool:
+        delivery = target.lane.ready[0]
         payload = self._payloads.get(delivery.message)
         if payload is None or target.signers is None:
             self._starve(target)
             return False
-        if not self._may_spend(target, now):
+        if throttles and not self._may_spend(target, now, throttles):
             return False
         target.lane.take()
         target.flying += 1
@@ -332,10 +334,13 @@ class Dispatcher:
     ) -> None:
         target.flying -= 1
         self.in_flight -= 1
-        if outcome.fault is None:
+        if outcome.fault is None and target.window < target.batch_size:
             target.succeeded()
         self._recorder.tell(RecordAttempt(delivery, outcome, timestamp, config, epoch))
-        self.attend(target)
+        # Only the place that is free now can matter here; all else changes when the outcome is in the log.
+        if target.lane.ready and not (target.queued or target.paused):
+            target.queued = True
+            self._ready.append(target)
         self._schedule()
         if not self.in_flight:
             self._landed_last.set()
@@ -343,12 +348,8 @@ class Dispatcher:
             self._leaving.discard(target)
             self._left.set()
 
-    def _may_spend(self, target: Target, now: datetime) -> bool:
-        """Whether the rates of endpoint and application allow one more; calls the target up later if not."""
-        shared = self._throttles.of(target.endpoint.application)
-        throttles = [throttle for throttle in (target.throttle, shared) if throttle]
-        if not throttles:
-            return True
+    def _may_spend(self, target: Target, now: datetime, throttles: Sequence[Throttle]) -> bool:
+        """Whether these rates allow one more; calls the target up later if not."""
         moment = now.timestamp()
         free_at = max(throttle.free_at() for throttle in throttles)
         if free_at > moment:

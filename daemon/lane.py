@@ -16,13 +16,13 @@ from events.delivery import Delivery
 class Lane:
     """The pending deliveries of one endpoint, as far as they are in memory."""
 
-    __slots__ = ("_held", "_missed", "_pulled", "_reading", "_ready", "_settled", "capacity", "more", "wake_at")
+    __slots__ = ("_held", "_missed", "_pulled", "_reading", "_settled", "capacity", "more", "ready", "wake_at")
 
     def __init__(self, capacity: int, *, more: bool = False) -> None:
         self.capacity = capacity
         self.more = more  # the table may hold due deliveries that are not here
         self.wake_at: datetime | None = None  # when the soonest of the others is due, as far as known
-        self._ready: deque[Delivery] = deque()
+        self.ready: deque[Delivery] = deque()  # to go, the next first
         self._held: dict[str, int] = {}  # message → version: ready, out, or on the way into the log
         self._pulled: set[str] = set()  # of those: neither ready nor out
         self._reading = False
@@ -31,7 +31,7 @@ class Lane:
 
     def __len__(self) -> int:
         """Deliveries ready to go."""
-        return len(self._ready)
+        return len(self.ready)
 
     @property
     def held(self) -> int:
@@ -40,33 +40,35 @@ class Lane:
 
     def head(self) -> Delivery | None:
         """The next to go."""
-        return self._ready[0] if self._ready else None
+        return self.ready[0] if self.ready else None
 
     def offer(self, delivery: Delivery) -> None:
         """A delivery was born. Kept if there is room and nothing older waits in the table."""
-        if delivery.message in self._held:
+        held, message = self._held, delivery.message
+        if message in held:
             return  # its row was read before its birth was heard of
         if self._reading:
             self._missed = True  # the read may or may not see it: read once more
-        elif self.more or len(self._held) >= self.capacity:
+        elif self.more or len(held) >= self.capacity:
             self.more = True
         else:
-            self._held[delivery.message] = delivery.version
-            self._ready.append(delivery)
+            held[message] = delivery.version
+            self.ready.append(delivery)
 
     def take(self) -> Delivery:
         """The next goes out. It stays held."""
-        return self._ready.popleft()
+        return self.ready.popleft()
 
     def peek(self, count: int) -> list[Delivery]:
         """The next `count`, left where they are."""
-        return [self._ready[n] for n in range(min(count, len(self._ready)))]
+        return [self.ready[n] for n in range(min(count, len(self.ready)))]
 
     def settle(self, message: str, version: int, next_at: datetime | None) -> None:
         """A delivery reached `version`, and the log has it; `next_at` says when it is due again, if it is."""
-        if self._held.get(message, 0) >= version:
-            return  # heard late: what is held has come after it
-        self._held.pop(message, None)
+        held = self._held.pop(message, None)
+        if held is not None and held >= version:  # heard late: what is held has come after it
+            self._held[message] = held
+            return
         if self._pulled:
             self._pulled.discard(message)
         if self._reading:
@@ -98,12 +100,12 @@ class Lane:
 
     def _withdraw(self, message: str) -> bool:
         """Take it out of those that are ready; whether it was."""
-        if self._ready and self._ready[0].message == message:
-            self._ready.popleft()
+        if self.ready and self.ready[0].message == message:
+            self.ready.popleft()
             return True
-        before = len(self._ready)
-        self._ready = deque(each for each in self._ready if each.message != message)
-        return len(self._ready) < before
+        before = len(self.ready)
+        self.ready = deque(each for each in self.ready if each.message != message)
+        return len(self.ready) < before
 
     def wants(self, now: datetime) -> bool:
         """Whether it is time to read the table: something there is due, and half the lane is free."""
@@ -134,7 +136,7 @@ class Lane:
                 self.more = True
                 break
             self._held[row.message] = row.version
-            self._ready.append(row)
+            self.ready.append(row)
         else:
             self.more = self.more or len(rows) >= asked
         self._settled.clear()
@@ -145,9 +147,13 @@ class Lane:
         self.more = True
         self._settled.clear()
 
+    def rests(self) -> bool:
+        """Nothing is ready, and the table is not known to hold more: something must happen first."""
+        return not self.ready and not self.more and self.wake_at is None
+
     def idle(self) -> bool:
         """Nothing here and nothing known to come: the target may be forgotten."""
-        return not self._held and not self.more and self.wake_at is None and not self._reading
+        return not self._held and self.rests() and not self._reading
 
     def _wake_by(self, moment: datetime) -> None:
         if self.wake_at is None or moment < self.wake_at:

@@ -138,9 +138,10 @@ class Recorder:
         return len(self._queue)
 
     def _put(self, pending: Pending) -> None:
+        if not self._queue:
+            self._idle.clear()
+            self._wake.set()
         self._queue.append(pending)
-        self._idle.clear()
-        self._wake.set()
 
     # --- the loop
 

@@ -6,11 +6,12 @@ rotated key is still good, both signatures stand in the header, the current firs
 
 import base64
 import binascii
-import hmac
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 SYMMETRIC: Final = "whsec_"
@@ -47,12 +48,12 @@ def signer(key: str) -> Sign:
         secret = _decode(key, SYMMETRIC)
         if not KEY_BYTES_MIN <= len(secret) <= KEY_BYTES_MAX:
             raise BadKey(BadKey.__doc__)
-        keyed = hmac.new(secret, digestmod="sha256")
+        keyed = HMAC(secret, SHA256())  # copied per signature: the standard library's takes twice the time
 
         def symmetric(content: bytes) -> bytes:
             mac = keyed.copy()
             mac.update(content)
-            return b"v1," + binascii.b2a_base64(mac.digest(), newline=False)
+            return b"v1," + binascii.b2a_base64(mac.finalize(), newline=False)
 
         return symmetric
     private = _private(key)
@@ -82,8 +83,8 @@ def signed_headers(signers: Sequence[Sign], message: str, timestamp: int, body: 
     """The lines that differ from attempt to attempt, under the names of Standard Webhooks and of Svix."""
     identity = message.encode()
     moment = b"%d" % timestamp
-    content = b"%b.%b.%b" % (identity, moment, body)
-    signature = b" ".join([sign(content) for sign in signers])
+    content = b".".join((identity, moment, body))
+    signature = signers[0](content) if len(signers) == 1 else b" ".join([sign(content) for sign in signers])
     return (
         b"webhook-id: %b\r\nwebhook-timestamp: %b\r\nwebhook-signature: %b\r\n"
         b"svix-id: %b\r\nsvix-timestamp: %b\r\nsvix-signature: %b\r\ncontent-length: %d\r\n\r\n"

@@ -90,17 +90,17 @@ class Target:
         if endpoint.breaker_until is None:
             return min(self.batch_size, self.window) - self.flying
         # One probe, and nothing more until what came of it is in the log and has moved the breaker.
-        return 1 - (self.lane.held - len(self.lane)) if now >= endpoint.breaker_until else 0
+        return 1 - (self.lane.held - len(self.lane.ready)) if now >= endpoint.breaker_until else 0
 
     def attention_at(self, now: datetime) -> datetime | None:
         """When this target can do something next, by itself; None: only when something happens to it."""
         endpoint, lane = self.endpoint, self.lane
-        if endpoint.disabled is not None:
+        if endpoint.disabled is not None or lane.rests():
             return None
-        if len(lane):
+        if lane.ready:
             if self.flying >= min(self.batch_size, self.window):
                 return None  # an outcome will wake it
-            if endpoint.breaker_until and lane.held > len(lane):
+            if endpoint.breaker_until and lane.held > len(lane.ready):
                 return None  # what comes of the probe will
             moment = now
         elif lane.wants(now):

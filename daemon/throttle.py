@@ -1,5 +1,7 @@
 """A rate limit that says when, and never sleeps: the generic cell rate algorithm (ITU-T I.371). Pure."""
 
+from collections.abc import Sequence
+
 from events.world import World
 
 
@@ -38,6 +40,13 @@ class Throttles:
         if known is None or known.interval_s != 1 / application.throttle_rate:
             known = self._known[application.id] = Throttle(application.throttle_rate)
         return known
+
+    def beside(self, own: Throttle | None, application_id: str) -> Sequence[Throttle]:
+        """The rates that an endpoint with a rate of its `own` keeps to: few have any."""
+        shared = self.of(application_id)
+        if own is None and shared is None:
+            return ()
+        return [each for each in (own, shared) if each is not None]
 
     def free_at(self, application_id: str) -> float:
         """When the application allows one more, in unix seconds."""

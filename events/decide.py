@@ -168,7 +168,7 @@ def _attempt(world: World, command: RecordAttempt, rules: Rules, now: datetime, 
     delivery, outcome = command.delivery, command.outcome
     endpoint = world.endpoint(delivery.endpoint)
     policy = rules.retry
-    if endpoint is not None and endpoint.retry_delays_s is not None:
+    if outcome.fault is not None and endpoint is not None and endpoint.retry_delays_s is not None:
         policy = replace(policy, delays_s=endpoint.retry_delays_s)
     facts = _delivery_facts(command, decide_attempt(delivery, command, policy, now, random))
     if endpoint is None:

@@ -11,6 +11,7 @@ from daemon.transport.connection import Connection
 from daemon.transport.destination import Destination
 from daemon.transport.guard import Address, Guard
 from daemon.transport.resolver import ResolutionError, Resolver
+from daemon.transport.secure import SecureLayer
 from daemon.transport.tls import TlsContext
 from events.outcome import Fault
 
@@ -62,17 +63,21 @@ class Dialer:
     async def _secure(
         self, sock: socket.socket, destination: Destination, by: float, make: Callable[[], Connection]
     ) -> Connection:
-        loop = asyncio.get_running_loop()
         name = destination.tls_name
         try:
+            layer = SecureLayer(self._tls, name, make())
+        except ValueError as error:  # no certificate can bear such a name
+            sock.close()
+            raise DialError(Fault.TLS, str(error)) from error
+        try:
             async with asyncio.timeout_at(by):
-                _, connection = await loop.create_connection(make, sock=sock, ssl=self._tls, server_hostname=name)
+                await asyncio.get_running_loop().create_connection(lambda: layer, sock=sock)
+                return await layer.shaken()
         except TimeoutError as error:
             raise DialError(Fault.TLS, "the TLS handshake took too long") from error
         except (OSError, ValueError) as error:  # SSLError is an OSError, a wrong name in it a ValueError
             self._tls.forget(name)
             raise DialError(Fault.TLS, str(error) or repr(error)) from error
-        return connection
 
 
 async def _connect_any(addresses: list[Address], port: int, by: float) -> socket.socket:
