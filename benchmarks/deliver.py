@@ -89,9 +89,8 @@ def main() -> None:
     """The command line."""
     given = _parser().parse_args()
     if given.list:
-        print(
-            "\n".join(f"{name:12} {'quick' if each.quick else '':6} {each.about}" for name, each in SCENARIOS.items())
-        )
+        for name, each in SCENARIOS.items():
+            print(f"{name:12} {'quick' if each.quick else '':6} {each.about}")
         return
     if given.compare:
         print(compared(*(json.loads(file.read_text()) for file in given.compare)))
