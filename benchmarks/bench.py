@@ -107,6 +107,7 @@ class Bench:
         self.options = options
         self.progress = progress
         self.quota: Quota | None = None
+        self.last_report: dict[str, Any] = {}  # of the receiver, on the last load
         self._ports: dict[str, int] = {}
         self._hosts = 0
 
@@ -285,6 +286,7 @@ class Bench:
         finally:
             await connection.close()
         report, duplicates = await self._look_up(group)
+        self.last_report = report
         return Sent(summary, report, elapsed_s, duplicates, deliveries)
 
     def _orders(self, group: Group, **how: Any) -> load.Orders:

@@ -129,7 +129,8 @@ def _lead(options: Options, rounds: int, took_s: float) -> str:
     return (
         f"{options.payload_bytes} B payloads, {options.batch_size} at once an endpoint, {options.connections} "
         f"connections; latency at {options.rate:g}/s ({options.arrivals}, seed {options.seed})\n"
-        f"{rounds} round{'s' * (rounds > 1)} in {took_s:.0f} s; {cores} cores: {placed}; load {os.getloadavg()[0]:.1f}"
+        f"{rounds} round{'s' * (rounds > 1)} in {took_s:.0f} s; {cores} cores: {placed}; "
+        f"load {os.getloadavg()[0]:.1f}"
     )
 
 

@@ -1,6 +1,7 @@
 """What a scenario found: numbers by name, each name ending in its unit; of several rounds, medians and ranges. Pure.
 
-The unit tells what is better: `_us`, `_ms`, `_s`, `_mib`, `_bytes` less, `_per_s`, `_pct` more. Others are facts.
+The unit tells what is better: of `_us`, `_ms`, `_s`, `_mib`, `_bytes` less, of `per_s`, `_pct`, `ratio` more. Others
+are facts.
 """
 
 import statistics
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 LESS: Final = ("_us", "_ms", "_s", "_mib", "_bytes")
-MORE: Final = ("_per_s", "_pct", "ratio")
+MORE: Final = ("per_s", "_pct", "ratio")
 FACTS: Final = {"rate_per_s", "core_pct", "sent_late_p99_ms", "bare_per_s", "bare_us", "throttled_pct"}
 
 

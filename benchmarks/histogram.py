@@ -55,6 +55,8 @@ class Histogram:
         if not self.count:
             return 0.0
         wanted = max(1, min(self.count, -int(-share * self.count // 1)))
+        if wanted == self.count:
+            return self.most
         seen = 0
         for index, count in enumerate(self.counts):
             seen += count

@@ -55,6 +55,7 @@ class Load:
         self.orders = orders
         self.loop = asyncio.get_running_loop()
         self.requests = [self._request(each) for each in orders.applications]
+        self.connections: list[Connection] = []
         self.idle: deque[Connection] = deque()  # as often as it may take another request
         self.due: deque[int] = deque()  # moments, in nanoseconds
         self.sent = 0
@@ -85,18 +86,17 @@ class Load:
 
     async def run(self) -> None:
         orders = self.orders
-        connections = []
         for _ in range(orders.connections):
             _, made = await self.loop.create_connection(lambda: Connection(self), orders.host, orders.port)
-            connections.append(made)
-        self.idle.extend(connections * orders.pipeline)
+            self.connections.append(made)
+        self.idle.extend(self.connections * orders.pipeline)
         self.began_ns = time.monotonic_ns()
         if orders.rate:
             self._keep_rate()
         else:
             if orders.seconds:
                 self.loop.call_later(orders.seconds, self.stop)
-            for connection in connections:
+            for connection in self.connections:
                 self.send_more(connection, orders.pipeline)
         await self.done.wait()
         self.ended_ns = time.monotonic_ns()

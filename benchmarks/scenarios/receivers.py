@@ -29,8 +29,7 @@ async def failing(bench: Bench) -> list[Result]:
     group = await bench.group("failing", SINGLE_APPLICATIONS, 1, refused=REFUSED)
     seconds = bench.options.seconds
     result = await bench.saturate(group, seconds=seconds(4, 15), bare=False)
-    refused = (await bench.receiver.ask(f"report {bench.scratch / 'received'}"))["refused"]
-    attempts = result.figures["deliveries"] + refused
+    attempts = result.figures["deliveries"] + bench.last_report["refused"]
     result.figures["attempts"] = attempts
     result.figures["daemon_an_attempt_us"] = result.figures["daemon_us"] * result.figures["deliveries"] / attempts
     late = await bench.at_rate(group, seconds(4, 20))

@@ -54,8 +54,7 @@ async def _group(bench: Bench, name: str, certificates: list[str], ca_file: str,
 async def _row(bench: Bench, group: Group, name: str) -> Result:
     await bench.warm_up(group)
     result = await bench.saturate(group, seconds=bench.options.seconds(3, 12))
-    kept = name.endswith("_kept")
-    report = await bench.receiver.ask(f"report {bench.scratch / 'received'}")
+    kept, report = name.endswith("_kept"), bench.last_report
     if not kept:
         result.figures |= {"connections": report["connections"], "resumed": report["resumed"]}
     late = await bench.at_rate(group, bench.options.seconds(2, 10), rate=None if kept else NEW_RATE)
