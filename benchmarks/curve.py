@@ -26,7 +26,7 @@ import asyncpg
 from benchmarks import long_log, svg
 from benchmarks.bench import Bench, Lost, Options
 from benchmarks.deliver import INTERRUPTED, bench_of
-from benchmarks.process import share_cores
+from benchmarks.process import Failed, share_cores
 from benchmarks.report import Progress
 from benchmarks.scenarios.starting import calm, fill
 from benchmarks.scenarios.traffic import SINGLE_APPLICATIONS
@@ -140,15 +140,15 @@ def draw(steps: list[Step]) -> str:
     panels = [
         svg.Panel(
             "One message, one delivery",
-            "CPU µs a delivery",
+            "µs of CPU a delivery",
             [line("daemon", "single_daemon_us"), line("PostgreSQL", "single_postgres_us")],
         ),
         svg.Panel(
             "One message, 100 deliveries",
-            "CPU µs a delivery",
+            "µs of CPU a delivery",
             [line("daemon", "fanout_100_daemon_us"), line("PostgreSQL", "fanout_100_postgres_us")],
         ),
-        svg.Panel("From `hookd up` until it serves", "seconds", [line("start", "start_s")]),
+        svg.Panel("From the start until it serves", "seconds", [line("start", "start_s")]),
         svg.Panel("Memory of the daemon after its start", "MiB", [line("resident", "rss_mib")]),
     ]
     return svg.picture("What hookd costs as its log grows", "events in the log (log scale)", panels)
@@ -197,8 +197,8 @@ def main() -> None:
             steps = asyncio.run(
                 measure(given.million or list(STEPS_MILLIONS), given.repeat, options, given.json, given.svg)
             )
-        except Lost as lost:
-            sys.exit(f"LOST: {lost}")
+        except (Lost, Failed) as problem:
+            sys.exit(f"{type(problem).__name__}: {problem}")
         except KeyboardInterrupt:
             print(f"stopped; the steps until now are in {given.json}", file=sys.stderr)
             sys.exit(INTERRUPTED)

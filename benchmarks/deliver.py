@@ -18,32 +18,45 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from benchmarks.bench import Bench, Lost, Options, Skipped
 from benchmarks.compare import compared
 from benchmarks.figures import Result, Summary, summed_up
-from benchmarks.process import Helper, share_cores
+from benchmarks.process import Failed, Helper, share_cores
 from benchmarks.quota import NoQuota, Quota
 from benchmarks.report import Progress, remarks, table
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.schedule import ARRIVALS
-from benchmarks.subject import Subject
+from benchmarks.subject import Subject, knows_workers
 
 INTERRUPTED = 130
 
 
-async def measure(options: Options, names: Sequence[str], rounds: int, progress: Progress) -> list[list[Result]]:
-    """Every scenario, round after round, so that what changes on the machine touches all of them."""
-    found = []
+async def measure(
+    options: Options, names: Sequence[str], rounds: int, progress: Progress, found: list[list[Result]]
+) -> None:
+    """Every scenario, round after round, so that what changes on the machine touches all of them.
+
+    `found` gets the rows of each round as they come: what is there when it is stopped is shown.
+    """
     for number in range(rounds):
         progress.lead = f"round {number + 1} of {rounds}: " if rounds > 1 else ""
-        results: list[Result] = []
+        found.append([])
         for shared, group in groupby(names, key=lambda name: SCENARIOS[name].shared):
             for together in [list(group)] if shared else [[name] for name in group]:
-                async with bench_of(options, progress) as bench:
-                    for name in together:
-                        results += await _run(bench, name)
-        found.append(results)
-    return found
+                await _together(options, together, progress, found[-1])
+
+
+async def _together(options: Options, names: list[str], progress: Progress, rows: list[Result]) -> None:
+    """These on one hookd."""
+    name = names[0]
+    try:
+        async with bench_of(options, progress) as bench:
+            for name in names:
+                rows += await _run(bench, name)
+    except (Failed, AssertionError, OSError, asyncpg.PostgresError) as error:
+        rows.append(Result(name, failed=f"{type(error).__name__}: {str(error).strip()}"))
 
 
 async def _run(bench: Bench, name: str) -> list[Result]:
@@ -100,27 +113,32 @@ def main() -> None:
     names = [name for name, each in SCENARIOS.items() if (name in given.only or not given.only)]
     if given.quick and not given.only:
         names = [name for name in names if SCENARIOS[name].quick]
-    began = time.monotonic()
+    began, found, stopped = time.monotonic(), list[list[Result]](), False
     try:
-        rows = summed_up(asyncio.run(_shown(options, names, given.repeat)))
+        asyncio.run(_shown(options, names, given.repeat, found))
     except NoQuota as no:
         sys.exit(f"no CPU quota here: {no}")
     except KeyboardInterrupt:
-        print("stopped; nothing was kept", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    print(_lead(options, given.repeat, time.monotonic() - began))
+        stopped = True
+    rows = summed_up(found)
+    print(_lead(options, len(found), time.monotonic() - began))
     print(table(rows))
     print(remarks(rows))
     if given.json:
-        given.json.write_text(json.dumps(kept(options, rows, given.repeat), indent=1))
-    if any(row.lost for row in rows):
+        given.json.write_text(json.dumps(kept(options, rows, len(found)), indent=1))
+    if stopped:
+        print("stopped: this is what was done until then", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    if any(row.lost or row.failed for row in rows):
         sys.exit(1)
 
 
-async def _shown(options: Options, names: Sequence[str], rounds: int) -> list[list[Result]]:
+async def _shown(options: Options, names: Sequence[str], rounds: int, found: list[list[Result]]) -> None:
+    if options.workers is not None and not await knows_workers(Path.cwd()):
+        sys.exit("`hookd up` knows no --workers")
     progress = Progress()
     async with progress.shown():
-        return await measure(options, names, rounds, progress)
+        await measure(options, names, rounds, progress, found)
 
 
 def _lead(options: Options, rounds: int, took_s: float) -> str:

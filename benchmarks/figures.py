@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from benchmarks.histogram import Histogram
+
 LESS: Final = ("_us", "_ms", "_s", "_mib", "_bytes")
 MORE: Final = ("per_s", "_pct", "ratio")
 FACTS: Final = {"rate_per_s", "core_pct", "sent_late_p99_ms", "bare_per_s", "bare_us", "throttled_pct"}
@@ -24,6 +26,7 @@ class Result:
     histograms: dict[str, Any] = field(default_factory=dict)  # by name, as Histogram.dump gives them
     skipped: str = ""  # why it was not measured
     lost: str = ""  # what was accepted and did not arrive
+    failed: str = ""  # why it could not be measured to its end
 
 
 @dataclass
@@ -43,9 +46,10 @@ class Summary:
     name: str
     figures: dict[str, Figure] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    histograms: dict[str, Any] = field(default_factory=dict)  # of the last round
+    histograms: dict[str, Any] = field(default_factory=dict)  # of all rounds together
     skipped: str = ""
     lost: str = ""
+    failed: str = ""
 
     def value(self, name: str) -> float | None:
         figure = self.figures.get(name)
@@ -69,12 +73,22 @@ def summed_up(rounds: Sequence[Sequence[Result]]) -> list[Summary]:
             for name, value in result.figures.items():
                 numbers.setdefault(result.name, {}).setdefault(name, []).append(value)
             row.notes += result.notes
-            row.histograms = result.histograms or row.histograms
+            for each, dumped in result.histograms.items():
+                row.histograms[each] = _merged(row.histograms.get(each), dumped)
             row.skipped = row.skipped or result.skipped
             row.lost = row.lost or result.lost
+            row.failed = row.failed or result.failed
     for name, row in found.items():
         row.figures = {
             each: Figure(statistics.median(values), min(values), max(values), values)
             for each, values in numbers.get(name, {}).items()
         }
     return list(found.values())
+
+
+def _merged(before: dict[str, Any] | None, dumped: dict[str, Any]) -> dict[str, Any]:
+    if before is None:
+        return dumped
+    both = Histogram.load(before)
+    both.merge(Histogram.load(dumped))
+    return both.dump()

@@ -19,6 +19,10 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 LINE_BYTES_MAX = 1 << 23
 
 
+class Failed(Exception):
+    """A process of the benchmark, or a request that it cannot do without, did not do its part."""
+
+
 @dataclass(frozen=True)
 class Usage:
     """CPU seconds spent so far, user and system."""
@@ -118,7 +122,7 @@ class Helper:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"a helper process ended with status {await self._process.wait()}")
+            raise Failed(f"a helper process ended with status {await self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -133,7 +137,7 @@ async def run_helper(module: str, orders: Any) -> dict[str, Any]:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise SystemExit(f"{module} ended with status {process.returncode}")
+        raise Failed(f"{module} ended with status {process.returncode}")
     answer: dict[str, Any] = json.loads(output)
     return answer
 

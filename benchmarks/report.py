@@ -40,8 +40,6 @@ def table(rows: Sequence[Summary]) -> str:
     lines = ["".ljust(over) + "---- % of bare ----".rjust(16)]
     lines.append(_line([title for title, *_ in COLUMNS]))
     for row in rows:
-        if row.skipped or row.lost:
-            continue
         cells = [row.name]
         for _, _, figure, shape in COLUMNS[1:]:
             value = row.value(figure)
@@ -58,8 +56,8 @@ def remarks(rows: Sequence[Summary]) -> str:
         said = [f"{name} {plain(each.median)}" for name, each in row.figures.items() if name not in IN_TABLE]
         if row.skipped:
             said = [f"skipped: {row.skipped}"]
-        if row.lost:
-            said = [f"LOST: {row.lost}"]
+        if row.lost or row.failed:
+            said = [f"LOST: {row.lost}" if row.lost else f"FAILED: {row.failed}"]
         for text in (", ".join(said), *row.notes):
             lines += textwrap.wrap(text, WIDTH, initial_indent=f"{row.name:15} ", subsequent_indent=" " * 16)
     return "\n".join(lines)

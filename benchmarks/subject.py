@@ -1,12 +1,11 @@
 """The hookd under measurement: `hookd up` with options, its processes, and where they run."""
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.process import Usage, family_of, rss_bytes, take_first_core, usage
+from benchmarks.process import Failed, Usage, family_of, rss_bytes, take_first_core, usage
 from tests.support.process import Command, Hookd
 
 MIB = 1 << 20
@@ -62,7 +61,7 @@ class Subject(Hookd):
         """POST; what was created."""
         status, answer = await self.call("POST", path, body, token=self.token())
         if status not in {200, 201}:
-            sys.exit(f"POST {path}: {status} {answer}")
+            raise Failed(f"POST {path}: {status} {answer}")
         created: dict[str, Any] = answer
         return created
 
@@ -71,7 +70,7 @@ class Subject(Hookd):
         path = f"/api/v1/app/{application}/msg"
         status, answer = await self.call("POST", path, {"eventType": "order.paid", "payload": {}}, token=self.token())
         if status != 202:
-            sys.exit(f"POST {path}: {status} {answer}")
+            raise Failed(f"POST {path}: {status} {answer}")
 
 
 async def knows_workers(folder: Path) -> bool:

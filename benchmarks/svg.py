@@ -82,8 +82,8 @@ def _panel(panel: Panel, x_title: str) -> list[str]:
     def up(y: float) -> float:
         return bottom - (bottom - TOP) * y / ticks[-1]
 
-    parts = [f'<text class="title" x="{LEFT}" y="16">{escape(panel.title)}</text>']
-    parts.append(f'<text class="small" x="{LEFT - 50}" y="{TOP - 10}">{escape(panel.unit)}</text>')
+    unit = f'<tspan class="small">{escape(panel.unit)}</tspan>'
+    parts = [f'<text class="title" x="{LEFT}" y="16">{escape(panel.title)}: {unit}</text>']
     for tick in ticks:
         parts.append(f'<line class="grid" x1="{LEFT}" y1="{up(tick):.1f}" x2="{right}" y2="{up(tick):.1f}"/>')
         parts.append(f'<text class="small" text-anchor="end" x="{LEFT - 6}" y="{up(tick) + 4:.1f}">{tick:g}</text>')
@@ -101,9 +101,10 @@ def _panel(panel: Panel, x_title: str) -> list[str]:
         drawn = " ".join(f"{across[x]:.1f},{up(y):.1f}" for x, y in each.points)
         parts.append(f'<polyline class="line s{colour}" points="{drawn}"/>')
         parts += [f'<circle class="f{colour}" cx="{across[x]:.1f}" cy="{up(y):.1f}" r="3"/>' for x, y in each.points]
-        parts.append(f'<rect class="f{colour}" x="{at}" y="26" width="10" height="10" rx="2"/>')
-        parts.append(f'<text class="small" x="{at + 14}" y="35">{escape(each.name)}</text>')
-        at += 30 + 7 * len(each.name)
+        if len(panel.series) > 1:
+            parts.append(f'<rect class="f{colour}" x="{at}" y="26" width="10" height="10" rx="2"/>')
+            parts.append(f'<text class="small" x="{at + 14}" y="35">{escape(each.name)}</text>')
+            at += 30 + 7 * len(each.name)
     return parts
 
 

@@ -14,7 +14,7 @@ def test_a_picture_is_whole_and_follows_the_readers_scheme():
     root = ET.fromstring(picture("What it costs", "events", [PANEL, PANEL, PANEL]))
     assert len(root.findall("svg:g", NAMES)) == 3
     assert "prefers-color-scheme: dark" in root.find("svg:style", NAMES).text
-    assert {"daemon & co", "CPU <each>", "µs", "events", "1 M", "10 M", "0"} <= {
+    assert {"daemon & co", "PG", "CPU <each>: ", "events", "1 M", "10 M", "0"} <= {
         text.text for text in root.iter(f"{{{NAMES['svg']}}}text")
     }
 
