@@ -163,11 +163,14 @@ class Load:
         self.answer_ns.record(time.monotonic_ns() - moment_ns)
         if status == b"202":
             if self.orders.batch:
-                self.accepted.extend((each, index) for each in _ID.findall(data))
+                found = _ID.findall(data)
+                self.accepted.extend((each, index) for each in found)
+                if refused := self.orders.batch - len(found):
+                    self.statuses[b"refused in a batch"] += refused
             else:
-                found = _ID.search(data)
-                assert found, data
-                self.accepted.append((found[1], index))
+                one = _ID.search(data)
+                assert one, data
+                self.accepted.append((one[1], index))
 
     def answered_all(self, connection: "Connection", count: int) -> None:
         """So many answers came at once: the connection has room again."""

@@ -60,7 +60,6 @@ async def batch(bench: Bench) -> list[Result]:
         raise Skipped(f"there is no route for batches (answer {status})")
     if status != 202:
         raise Skipped(f"the route for batches answers {status}: {answer}")
-    await bench.receiver.ask("count")
     return [await bench.row(group, seconds=bench.options.seconds(4, 15), batch=BATCH_MESSAGES)]
 
 
