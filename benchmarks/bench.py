@@ -1,6 +1,7 @@
 """One hookd under measurement, with its receiver and its load."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -163,8 +164,9 @@ class Bench:
     def settle(self) -> None:
         """Put the daemon's processes where they are measured; after each of its starts."""
         if self.quota is not None:
-            self.subject.take_cores(1)
-            self.quota.put(self.subject.family)
+            family = self.subject.family
+            self.subject.take_cores(math.ceil(len(family) * self.quota.percent / 100))
+            self.quota.put(family)
         else:
             self.subject.take_cores()
 

@@ -25,6 +25,7 @@ class Quota:
 
     def __init__(self, percent: float, cgroups: Path = CGROUPS) -> None:
         """NoQuota."""
+        self.percent = percent
         self.quota_us = max(QUOTA_US_MIN, int(PERIOD_US * percent / 100))
         self._v1 = (cgroups / "cpu" / "cpu.cfs_quota_us").exists() or (cgroups / "cpu" / "cgroup.procs").exists()
         self._parent = cgroups / "cpu" if self._v1 else cgroups
