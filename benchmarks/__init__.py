@@ -5,6 +5,8 @@
     uv run python -m benchmarks --only single --repeat 5  one, five rounds: medians, and how far rounds differ
     uv run python -m benchmarks --compare a.json b.json   two runs beside each other, and what moved
     uv run python -m benchmarks --list                    what there is to measure
+    uv run python -m benchmarks --only single --repeat 5 --against ../other/.venv/bin/hookd
+                                                          another build (A) and this one (B), in turns
     uv run python -m benchmarks.curve                     what it costs as the log grows, with a picture
 
 At least four processes: the daemon (`hookd up`, with its workers), its PostgreSQL, a load generator (`load`) and a

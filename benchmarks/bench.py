@@ -24,6 +24,7 @@ from benchmarks.report import Progress
 from benchmarks.stalls import worst
 from benchmarks.subject import Subject
 from daemon.api.auth import Tokens
+from tests.support.process import PROGRAM
 
 DRAIN_S = 180.0
 POLL_S = 0.02
@@ -46,6 +47,7 @@ class Options:
     workers: int | None = None
     cpu_quota: float | None = None  # percent of a core, for each process of the daemon
     settings: dict[str, str] = field(default_factory=dict)
+    program: str = PROGRAM  # `hookd` of the build
 
     def seconds(self, quick: float, full: float) -> float:
         return quick if self.quick else full

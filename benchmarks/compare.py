@@ -78,6 +78,11 @@ def compared(before: dict[str, Any], after: dict[str, Any]) -> str:
     for side, mine, theirs in (("A", before, after), ("B", after, before)):
         if alone := [name for name in mine["scenarios"] if name not in theirs["scenarios"]]:
             lines.append(f"only in {side}: {', '.join(alone)}")
-    if before.get("options") != after.get("options"):
+    if _asked(before) != _asked(after):
         lines.append("the options of both runs differ: see `options` in the files")
     return "\n".join(lines)
+
+
+def _asked(run: dict[str, Any]) -> dict[str, Any]:
+    """The options, but for which build it was."""
+    return {name: value for name, value in run.get("options", {}).items() if name != "program"}

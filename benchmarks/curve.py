@@ -25,9 +25,10 @@ import asyncpg
 
 from benchmarks import long_log, svg
 from benchmarks.bench import Bench, Lost, Options
-from benchmarks.deliver import INTERRUPTED, bench_of
+from benchmarks.deliver import INTERRUPTED
 from benchmarks.process import Failed, share_cores
 from benchmarks.report import Progress
+from benchmarks.rounds import bench_of
 from benchmarks.scenarios.starting import calm, fill
 from benchmarks.scenarios.traffic import SINGLE_APPLICATIONS
 

@@ -9,93 +9,23 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
-from benchmarks.bench import Bench, Lost, Options, Skipped
+from benchmarks.bench import Options
 from benchmarks.compare import compared
-from benchmarks.figures import Result, Summary, summed_up
-from benchmarks.process import Failed, Helper, share_cores
-from benchmarks.quota import NoQuota, Quota
+from benchmarks.figures import Summary, summed_up
+from benchmarks.process import share_cores
 from benchmarks.report import Progress, remarks, table
+from benchmarks.rounds import Rounds, in_turns, measure
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.schedule import ARRIVALS
-from benchmarks.subject import Subject, knows_workers
+from benchmarks.subject import knows_workers
 
 INTERRUPTED = 130
-
-
-async def measure(
-    options: Options, names: Sequence[str], rounds: int, progress: Progress, found: list[list[Result]]
-) -> None:
-    """Every scenario, round after round, so that what changes on the machine touches all of them.
-
-    `found` gets the rows of each round as they come: what is there when it is stopped is shown.
-    """
-    for number in range(rounds):
-        progress.lead = f"round {number + 1} of {rounds}: " if rounds > 1 else ""
-        found.append([])
-        for shared, group in groupby(names, key=lambda name: SCENARIOS[name].shared):
-            for together in [list(group)] if shared else [[name] for name in group]:
-                await _together(options, together, progress, found[-1])
-
-
-async def _together(options: Options, names: list[str], progress: Progress, rows: list[Result]) -> None:
-    """These on one hookd."""
-    name = names[0]
-    try:
-        async with bench_of(options, progress) as bench:
-            for name in names:
-                rows += await _run(bench, name)
-    except (Failed, AssertionError, OSError, asyncpg.PostgresError) as error:
-        rows.append(Result(name, failed=f"{type(error).__name__}: {str(error).strip()}"))
-
-
-async def _run(bench: Bench, name: str) -> list[Result]:
-    try:
-        return await SCENARIOS[name].run(bench)
-    except Skipped as why:
-        return [Result(name, skipped=str(why))]
-    except Lost as lost:
-        return [Result(name, lost=str(lost))]
-
-
-@asynccontextmanager
-async def bench_of(options: Options, progress: Progress) -> AsyncIterator[Bench]:
-    """A new hookd with its receiver; all of it is gone afterwards. NoQuota."""
-    with _scratch() as scratch:
-        progress("starting hookd")
-        receiver, _ = await Helper.start("benchmarks.receiver")
-        settings = {"TRIGGER_BATCH_SIZE": str(options.batch_size), "STOP_GRACE_S": "0.5"} | options.settings
-        subject = Subject(scratch / "home", workers=options.workers, **settings)
-        bench = Bench(subject, receiver, scratch, options, progress)
-        if options.cpu_quota is not None:
-            bench.quota = Quota(options.cpu_quota)
-        try:
-            async with subject, AsyncExitStack() as stack:
-                if options.watch:
-                    await stack.enter_async_context(bench.watched())
-                yield bench
-                progress("stopping hookd")
-        finally:
-            if bench.quota is not None:
-                bench.quota.clear()
-            await receiver.stop()
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="hookd-benchmark-") as folder:
-        Path(folder).chmod(0o711)  # as root the database runs as another account, which must be able to pass
-        yield Path(folder)
 
 
 def main() -> None:
@@ -113,32 +43,39 @@ def main() -> None:
     names = [name for name, each in SCENARIOS.items() if (name in given.only or not given.only)]
     if given.quick and not given.only:
         names = [name for name in names if SCENARIOS[name].quick]
-    began, found, stopped = time.monotonic(), list[list[Result]](), False
+    builds = in_turns(options, given.against)
+    found: list[Rounds] = [[] for _ in builds]
+    began, stopped = time.monotonic(), False
     try:
-        asyncio.run(_shown(options, names, given.repeat, found))
-    except NoQuota as no:
-        sys.exit(f"no CPU quota here: {no}")
+        asyncio.run(_shown(builds, names, given.repeat, found))
     except KeyboardInterrupt:
         stopped = True
-    rows = summed_up(found)
-    print(_lead(options, len(found), time.monotonic() - began))
-    print(table(rows))
-    print(remarks(rows))
+    rows = [summed_up(each) for each in found]
+    print(_lead(options, len(found[-1]), time.monotonic() - began))
+    for letter, build, found_there in zip("AB", builds, rows, strict=False):
+        label = f"{letter}: {build.program}" if given.against else ""
+        print("\n".join(filter(None, (label, table(found_there), remarks(found_there)))))
+    files = [kept(build, each, len(found[-1])) for build, each in zip(builds, rows, strict=True)]
+    if given.against:
+        print(compared(*files))
     if given.json:
-        given.json.write_text(json.dumps(kept(options, rows, len(found)), indent=1))
+        given.json.write_text(json.dumps(files[-1], indent=1))
+        if given.against:
+            given.json.with_suffix(".against.json").write_text(json.dumps(files[0], indent=1))
     if stopped:
         print("stopped: this is what was done until then", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    if any(row.lost or row.failed for row in rows):
+    if any(row.lost or row.failed for each in rows for row in each):
         sys.exit(1)
 
 
-async def _shown(options: Options, names: Sequence[str], rounds: int, found: list[list[Result]]) -> None:
-    if options.workers is not None and not await knows_workers(Path.cwd()):
-        sys.exit("`hookd up` knows no --workers")
+async def _shown(builds: Sequence[Options], names: Sequence[str], rounds: int, found: Sequence[Rounds]) -> None:
+    for build in builds:
+        if build.workers is not None and not await knows_workers(build.program):
+            sys.exit(f"`{build.program} up` knows no --workers")
     progress = Progress()
     async with progress.shown():
-        await measure(options, names, rounds, progress, found)
+        await measure(builds, names, rounds, progress, found)
 
 
 def _lead(options: Options, rounds: int, took_s: float) -> str:
@@ -196,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     kept = parser.add_argument_group("what becomes of it")
     kept.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     kept.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="show two such files, and end")
+    what.add_argument(
+        "--against", type=Path, metavar="HOOKD", help="the program of another build: both in turns, then compared (A)"
+    )
     load = parser.add_argument_group("the load")
     load.add_argument("--connections", type=int, default=64, metavar="N", help="of the load (64)")
     load.add_argument("--payload-bytes", type=int, default=1000, metavar="N", help="(1000)")

@@ -46,7 +46,7 @@ def table(rows: Sequence[Summary]) -> str:
             cells.append("" if value is None else format(value, shape))
         if any(cells[1:]):
             lines.append(_line(cells))
-    return "\n".join(lines)
+    return "\n".join(lines) if len(lines) > 2 else ""
 
 
 def remarks(rows: Sequence[Summary]) -> str:

@@ -1,28 +1,42 @@
 """The hookd under measurement: `hookd up` with options, its processes, and where they run."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.process import Failed, Usage, family_of, rss_bytes, take_first_core, usage
-from tests.support.process import Command, Hookd
+from tests.support.process import PROGRAM, Command, Hookd
 
 MIB = 1 << 20
 
 
 class Subject(Hookd):
-    """One hookd on one home; `workers` None leaves the option out."""
+    """One hookd on one home; `workers` None leaves the option out, `program` is the build."""
 
-    def __init__(self, home: Path, *, workers: int | None = None, **environ: str) -> None:
+    def __init__(self, home: Path, *, workers: int | None = None, program: str = PROGRAM, **environ: str) -> None:
         super().__init__(home, **environ)
         self.workers = workers
+        self.program = program
 
     async def up(self) -> None:
         """Start it and wait until it serves."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
         options = () if self.workers is None else ("--workers", str(self.workers))
-        self.command = await Command.start("up", *options, cwd=self.home.parent, environ=self.environ)
+        bare = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        process = await asyncio.create_subprocess_exec(
+            self.program,
+            "up",
+            *options,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self.home.parent,
+            env=bare | self.environ,
+            process_group=0,  # Ctrl-C is for the benchmark, which ends it
+        )
+        self.command = Command(process)
         found = await self.command.said(r"API\s+(http://\S+)/api\b")
         self.url = found[1]
         self.is_up.set()
@@ -73,8 +87,8 @@ class Subject(Hookd):
             raise Failed(f"POST {path}: {status} {answer}")
 
 
-async def knows_workers(folder: Path) -> bool:
-    """Whether `hookd up` takes `--workers`."""
-    command = await Command.start("up", "--help", cwd=folder)
-    await command.ended()
-    return "--workers" in command.output
+async def knows_workers(program: str = PROGRAM) -> bool:
+    """Whether `hookd up` of this build takes `--workers`."""
+    process = await asyncio.create_subprocess_exec(program, "up", "--help", stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return b"--workers" in output

@@ -13,7 +13,7 @@ QUOTA_PERCENT = 25.0  # three of them are less than the first core, so it is not
 async def scaling(bench: Bench) -> list[Result]:
     """One, two and three workers under the same quota of CPU each, so that few cores do not decide."""
     subject, percent = bench.subject, bench.options.cpu_quota or QUOTA_PERCENT
-    if not await knows_workers(bench.scratch):
+    if not await knows_workers(bench.options.program):
         raise Skipped("`hookd up` knows no --workers")
     group = await bench.group("scaling", SINGLE_APPLICATIONS, 1)
     results: list[Result] = []

@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks.bench import Lost, Options, wanted_keys
-from benchmarks.deliver import bench_of
 from benchmarks.report import Progress
+from benchmarks.rounds import bench_of
 
 
 def test_every_id_is_wanted_at_every_endpoint():
