@@ -24,7 +24,7 @@ PostgreSQL server, apart, for each delivery.
 **Latency** (open loop) is from the moment a request was due until the webhook is read by the receiver. The moments
 are fixed in advance, so a stall counts for everything that was due during it. Percentiles come from histograms
 (`histogram`, exact to half a percent); the worst stalls are told with their moment. `sent_late_p99_ms` in the file
-says how much of it is the load generator's own.
+says how late requests were written, for want of a free connection or of CPU for the load itself.
 
 **% of bare**: in the same run, the daemon's own transport posts the same requests to the same receivers, without API,
 log or actors (`ceiling`): `rate` is hookd's throughput over that one's, `CPU` is that one's CPU per request over the
