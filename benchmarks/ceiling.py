@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from ipaddress import ip_network
+from pathlib import Path
 
 import uvloop
 
@@ -30,6 +31,7 @@ class Orders:
     seconds: float
     concurrency: int = 64
     payload_bytes: int = 1000
+    ca_file: str = ""
 
 
 class Loop:
@@ -86,7 +88,7 @@ async def main() -> None:
     transport = Transport(
         guard=Guard((ip_network("127.0.0.0/8"),)),
         resolver=resolver,
-        tls=client_tls(None),
+        tls=client_tls(Path(orders.ca_file) if orders.ca_file else None),
         spawn=lambda _name, work: tasks.add(asyncio.get_running_loop().create_task(work)),
     )
     loop = Loop(orders, transport)

@@ -1,4 +1,7 @@
-"""Accept → durable → deliver → durable outcome, measured. See the package."""
+"""The command line: which scenarios, how often, what is shown and kept. See the package.
+
+`python -m benchmarks` and `python -m benchmarks.deliver` are the same.
+"""
 
 import argparse
 import asyncio
@@ -6,260 +9,148 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import Bench, Lost, Options
-from benchmarks.process import Helper, rss_bytes, share_cores
-from benchmarks.report import Row, table
-from benchmarks.stock import Stock, offline
-from daemon.api.auth import Tokens
-from daemon.cli.token import DEFAULT_ORG
-from tests.support.process import Hookd
+from benchmarks.bench import Options
+from benchmarks.compare import compared
+from benchmarks.figures import Summary, summed_up
+from benchmarks.process import share_cores
+from benchmarks.report import Progress, remarks, table
+from benchmarks.rounds import Rounds, in_turns, measure
+from benchmarks.scenarios import SCENARIOS
+from benchmarks.schedule import ARRIVALS
+from benchmarks.subject import knows_workers
 
-PRODUCT_BATCH_SIZE = 10
-SINGLE_APPLICATIONS = 200
-MIB = 1 << 20
-
-Scenario = Callable[[Bench], Awaitable[Any]]
-
-
-async def single(bench: Bench) -> Row:
-    """One message, one delivery, spread over many applications: what the aim is about."""
-    seconds = bench.options.seconds
-    group = await bench.group("single", SINGLE_APPLICATIONS, 1)
-    return await bench.row(group, seconds=seconds(4, 20), latency_s=seconds(4, 20))
-
-
-async def fanout_1(bench: Bench) -> Row:
-    """Everything to one endpoint."""
-    return await _fanout(bench, 1, 8_000)
-
-
-async def fanout_100(bench: Bench) -> Row:
-    """Each message to 100 endpoints."""
-    return await _fanout(bench, 100, 20_000)
-
-
-async def fanout_1000(bench: Bench) -> Row:
-    """Each message to 1,000 endpoints."""
-    return await _fanout(bench, 1_000, 20_000)
-
-
-async def _fanout(bench: Bench, endpoints: int, deliveries: int) -> Row:
-    options = bench.options
-    group = await bench.group(f"fanout_{endpoints}", 1, endpoints)
-    messages = int(deliveries * options.seconds(1, 5) / endpoints)
-    return await bench.row(group, messages=messages, latency_s=options.seconds(3, 15))
-
-
-async def blackhole(bench: Bench) -> dict[str, Any]:
-    """The latency of the healthy, without and with an endpoint that takes 100,000 deliveries and never answers."""
-    seconds, backlog = bench.options.seconds(5, 30), 100_000
-    healthy = await bench.group("healthy", SINGLE_APPLICATIONS, 1)
-    hole = await bench.group("hole", 1, 1, silent=True)
-    without = await bench.at_rate(healthy, seconds)
-    await _stock_pending(bench, hole.applications[0], hole.endpoints[0], backlog)
-    beside = await bench.at_rate(healthy, seconds, checked=False)
-    return {"backlog": backlog, "without": asdict(without), "beside": asdict(beside)}
-
-
-async def endpoints(bench: Bench) -> dict[str, Any]:
-    """What 100,000 registered, idle endpoints cost: memory and time at the start."""
-    count, hookd = 100_000, bench.hookd
-    bench.progress("endpoints: start without any")
-    await hookd.down()
-    before_s = await _up(hookd)
-    before = rss_bytes(hookd.pid)
-    await hookd.down()
-    async with offline(hookd.home) as connection:
-        stock = Stock(connection, hookd.secrets["SEALING_KEYS"])
-        await stock.begin()
-        url = f"http://127.0.0.1:{bench.ports['port']}/idle"
-        tell = _teller(bench, "endpoints: stocking", count)
-        await stock.endpoints(DEFAULT_ORG, count, 100, lambda number: f"{url}/{number}", tell)
-        await stock.end()
-    bench.progress("endpoints: start with 100,000")
-    after_s = await _up(hookd)
-    after = rss_bytes(hookd.pid)
-    return {
-        "endpoints": count,
-        "start_s": after_s,
-        "start_empty_s": before_s,
-        "rss_mib": after / MIB,
-        "rss_empty_mib": before / MIB,
-        "bytes_each": (after - before) / count,
-    }
-
-
-async def backlog(bench: Bench) -> dict[str, Any]:
-    """A million pending deliveries for endpoints that never answer: memory and start."""
-    count, hookd = 1_000_000, bench.hookd
-    hole = await bench.group("backlog", 1, 100, silent=True)
-    empty = rss_bytes(hookd.pid)
-    start_s = await _stock_pending(bench, hole.applications[0], hole.endpoints[0], count)
-    samples = []
-    for second in range(30):
-        bench.progress(f"backlog: watching memory, {30 - second} s to go")
-        samples.append(rss_bytes(hookd.pid) / MIB)
-        await asyncio.sleep(1)
-    return {
-        "pending": count,
-        "start_s": start_s,
-        "rss_before_mib": empty / MIB,
-        "rss_at_start_mib": samples[0],
-        "rss_max_mib": max(samples),
-        "rss_after_30_s_mib": samples[-1],
-    }
-
-
-async def _stock_pending(bench: Bench, application: str, endpoint_ids: list[str], count: int) -> float:
-    """Stop hookd, write the stock, start it again; answers how long the start took."""
-    hookd = bench.hookd
-    await hookd.down()
-    async with offline(hookd.home) as connection:
-        stock = Stock(connection, hookd.secrets["SEALING_KEYS"])
-        await stock.begin()
-        tell = _teller(bench, "stocking pending deliveries", count)
-        await stock.pending(application, endpoint_ids, count, 200, tell)
-        await stock.end()
-    bench.progress(f"starting with {count:,} pending deliveries")
-    return await _up(hookd)
-
-
-async def _up(hookd: Hookd) -> float:
-    began = time.monotonic()
-    await hookd.up()
-    return time.monotonic() - began
-
-
-def _teller(bench: Bench, what: str, total: int) -> Callable[[int], None]:
-    return lambda done: bench.progress(f"{what}: {done:,} of {total:,}")
-
-
-TABLE: dict[str, Scenario] = {
-    "single": single,
-    "fanout_1": fanout_1,
-    "fanout_100": fanout_100,
-    "fanout_1000": fanout_1000,
-}
-HEAVY: dict[str, Scenario] = {"blackhole": blackhole, "endpoints": endpoints, "backlog": backlog}
-
-
-async def measure(options: Options) -> dict[str, Any]:
-    """Run what was asked for."""
-    rows: list[Row] = []
-    others: dict[str, Any] = {}
-    names = options.only or (tuple(TABLE) if options.quick else (*TABLE, *HEAVY))
-    # In the table's scenarios one daemon serves all; the heavy ones begin with a home of their own.
-    light = [name for name in names if name in TABLE]
-    if light:
-        async with _bench(options) as bench:
-            rows = [await TABLE[name](bench) for name in light]
-    for name in names:
-        if name in HEAVY:
-            async with _bench(options) as bench:
-                others[name] = await HEAVY[name](bench)
-    return {"rows": rows, "others": others}
-
-
-@asynccontextmanager
-async def _bench(options: Options) -> AsyncIterator[Bench]:
-    with _scratch() as scratch:
-        receiver, ports = await Helper.start("benchmarks.receiver")
-        hookd = Hookd(scratch / "home", TRIGGER_BATCH_SIZE=str(options.batch_size), STOP_GRACE_S="0.5")
-        bench = Bench(hookd, receiver, ports, scratch, options)
-        try:
-            async with bench.progress.shown(), hookd, _watched(hookd, options):
-                yield bench
-        finally:
-            await receiver.stop()
-
-
-@asynccontextmanager
-async def _watched(hookd: Hookd, options: Options) -> AsyncIterator[None]:
-    """With `--watch`, one operator reads the live stream until hookd stops."""
-    if not options.watch:
-        yield
-        return
-    watch, _ = await Helper.start("benchmarks.watch")
-    try:
-        token = Tokens(hookd.secrets["SECRET_KEY"], lambda: datetime.now(UTC)).mint_operator("benchmark")
-        await watch.ask(f"watch {hookd.url} {token}")
-        yield
-        print("watched:", ", ".join(f"{value:,} {name}" for name, value in (await watch.ask("count")).items()))
-    finally:
-        await watch.stop()
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="hookd-benchmark-") as folder:
-        Path(folder).chmod(0o711)  # as root the database runs as another account, which must be able to pass
-        yield Path(folder)
+INTERRUPTED = 130
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks.deliver", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under 40 s: the table only, short")
-    parser.add_argument("--only", action="append", choices=[*TABLE, *HEAVY], default=[], help="repeatable")
-    parser.add_argument("--json", type=Path, help="write all figures there")
-    parser.add_argument("--batch-size", type=int, default=PRODUCT_BATCH_SIZE, help="TRIGGER_BATCH_SIZE of the daemon")
-    parser.add_argument("--payload-bytes", type=int, default=1000)
-    parser.add_argument("--connections", type=int, default=64, help="of the load, in saturation")
-    parser.add_argument("--watch", action="store_true", help="one reads the live stream all the while")
-    given = parser.parse_args()
+    given = _parser().parse_args()
+    if given.list:
+        for name, each in SCENARIOS.items():
+            print(f"{name:12} {'quick' if each.quick else '':6} {each.about}")
+        return
+    if given.compare:
+        print(compared(*(json.loads(file.read_text()) for file in given.compare)))
+        return
     share_cores()
-    options = Options(
-        given.quick,
-        given.batch_size,
-        given.payload_bytes,
-        only=tuple(given.only),
-        connections=given.connections,
-        watch=given.watch,
-    )
+    options = _options(given)
+    names = [name for name, each in SCENARIOS.items() if (name in given.only or not given.only)]
+    if given.quick and not given.only:
+        names = [name for name in names if SCENARIOS[name].quick]
+    builds = in_turns(options, given.against)
+    found: list[Rounds] = [[] for _ in builds]
+    began, stopped = time.monotonic(), False
     try:
-        found = asyncio.run(measure(options))
-    except Lost as lost:
-        sys.exit(f"LOST: {lost}")
-    _show(options, found)
+        asyncio.run(_shown(builds, names, given.repeat, found))
+    except KeyboardInterrupt:
+        stopped = True
+    rows = [summed_up(each) for each in found]
+    print(_lead(options, len(found[-1]), time.monotonic() - began))
+    for letter, build, found_there in zip("AB", builds, rows, strict=False):
+        label = f"{letter}: {build.program}" if given.against else ""
+        print("\n".join(filter(None, (label, table(found_there), remarks(found_there)))))
+    files = [kept(build, each, len(found[-1])) for build, each in zip(builds, rows, strict=True)]
+    if given.against:
+        print(compared(*files))
     if given.json:
-        facts = {"python": platform.python_version(), "cores": os.cpu_count(), "load": os.getloadavg()}
-        rows = [asdict(row) for row in found["rows"]]
-        given.json.write_text(
-            json.dumps({"machine": facts, "options": asdict(options), "rows": rows, **found["others"]}, indent=2)
-        )
+        given.json.write_text(json.dumps(files[-1], indent=1))
+        if given.against:
+            given.json.with_suffix(".against.json").write_text(json.dumps(files[0], indent=1))
+    if stopped:
+        print("stopped: this is what was done until then", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    if any(row.lost or row.failed for each in rows for row in each):
+        sys.exit(1)
 
 
-def _show(options: Options, found: dict[str, Any]) -> None:
-    if found["rows"]:
-        print(
-            f"{options.payload_bytes} B payloads, TRIGGER_BATCH_SIZE {options.batch_size}, {options.connections} "
-            f"connections; latency at {options.rate:g} deliveries/s; "
-            f"{os.cpu_count()} cores: the daemon on the first, all else on the others"
-        )
-        print(table(found["rows"]))
-        for row in found["rows"]:
-            done = row.throughput
-            if done.duplicates or set(done.statuses) != {"202"}:
-                print(f"  {row.name}: {done.duplicates} arrived twice; answers {done.statuses}")
-    for name, figures in found["others"].items():
-        print(f"\n{name}")
-        for key, value in figures.items():
-            print(f"  {key:20} {_plain(value)}")
+async def _shown(builds: Sequence[Options], names: Sequence[str], rounds: int, found: Sequence[Rounds]) -> None:
+    for build in builds:
+        if build.workers is not None and not await knows_workers(build.program):
+            sys.exit(f"`{build.program} up` knows no --workers")
+    progress = Progress()
+    async with progress.shown():
+        await measure(builds, names, rounds, progress, found)
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(each)}" for key, each in value.items())
-    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+def _lead(options: Options, rounds: int, took_s: float) -> str:
+    cores = os.cpu_count() or 1
+    placed = "the daemon on the first, all else on the others" if cores > 1 else "shared by all"
+    return (
+        f"{options.payload_bytes} B payloads, {options.batch_size} at once an endpoint, {options.connections} "
+        f"connections; latency at {options.rate:g}/s ({options.arrivals}, seed {options.seed})\n"
+        f"{rounds} round{'s' * (rounds > 1)} in {took_s:.0f} s; {cores} cores: {placed}; "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def kept(options: Options, rows: Sequence[Summary], rounds: int) -> dict[str, Any]:
+    """What `--json` writes and `--compare` reads."""
+    return {
+        "machine": {"python": platform.python_version(), "cores": os.cpu_count(), "load": os.getloadavg()},
+        "options": asdict(options),
+        "rounds": rounds,
+        "scenarios": {row.name: asdict(row) for row in rows},
+    }
+
+
+def _options(given: argparse.Namespace) -> Options:
+    return Options(
+        quick=given.quick,
+        batch_size=given.batch_size,
+        payload_bytes=given.payload_bytes,
+        rate=given.rate,
+        arrivals=given.arrivals,
+        seed=given.seed,
+        connections=given.connections,
+        only=tuple(given.only),
+        watch=given.watch,
+        workers=given.workers,
+        cpu_quota=given.cpu_quota,
+        settings=dict(given.setting),
+    )
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"NAME=VALUE is wanted, not {text!r}")
+    return name.upper(), value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks", description="Measures hookd from outside.")
+    what = parser.add_argument_group("what is measured")
+    what.add_argument("--quick", action="store_true", help="under a minute: the scenarios marked quick, all short")
+    what.add_argument("--only", action="append", choices=SCENARIOS, default=[], metavar="SCENARIO", help="repeatable")
+    what.add_argument("--list", action="store_true", help="say what scenarios there are, and end")
+    what.add_argument("--repeat", type=int, default=1, metavar="N", help="rounds; medians are shown, all are kept")
+    kept = parser.add_argument_group("what becomes of it")
+    kept.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    kept.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="show two such files, and end")
+    what.add_argument(
+        "--against", type=Path, metavar="HOOKD", help="the program of another build: both in turns, then compared (A)"
+    )
+    load = parser.add_argument_group("the load")
+    load.add_argument("--connections", type=int, default=64, metavar="N", help="of the load (64)")
+    load.add_argument("--payload-bytes", type=int, default=1000, metavar="N", help="(1000)")
+    load.add_argument("--rate", type=float, default=1000, metavar="N", help="deliveries/s for latency (1000)")
+    load.add_argument("--arrivals", choices=ARRIVALS, default=ARRIVALS[0], help="how they are spaced (poisson)")
+    load.add_argument("--seed", type=int, default=1, metavar="N", help="of the spacing (1)")
+    load.add_argument("--watch", action="store_true", help="somebody reads the live stream all the while")
+    daemon = parser.add_argument_group("the daemon")
+    daemon.add_argument("--batch-size", type=int, default=10, metavar="N", help="its TRIGGER_BATCH_SIZE (10)")
+    daemon.add_argument("--workers", type=int, metavar="N", help="give `hookd up` this option")
+    daemon.add_argument(
+        "--setting", action="append", type=_setting, default=[], metavar="NAME=VALUE", help="repeatable"
+    )
+    daemon.add_argument("--cpu-quota", type=float, metavar="PERCENT", help="of a core, for each of its processes")
+    return parser
 
 
 if __name__ == "__main__":

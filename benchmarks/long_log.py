@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from heapq import heappop, heappush
@@ -75,6 +75,12 @@ class Shape:
     events_an_append: int = 100  # those have one moment
     payload_bytes: int = 0  # 0: without payloads, as after they have expired
     seed: int = 1
+    began: datetime = BEGAN
+    url: str = "https://customer{application}.test/hooks/{nth}"  # of the endpoints
+
+    def at(self, origin: str) -> "Shape":
+        """The same, all endpoints there: for logs that a daemon will run on."""
+        return replace(self, url=f"{origin}/{{application}}/{{nth}}")
 
 
 async def fill(
@@ -85,17 +91,16 @@ async def fill(
 ) -> Fold:
     """Write a log of about `events` events, and the state it leads to; answers its fold, without the messages.
 
-    The database has hookd's schema and nothing in its log: ValueError otherwise. `tell` hears how many events are
-    written so far. Takes about 20 s for a million.
+    The database has hookd's schema, and no hookd runs on it. A log that is there already goes on, with applications
+    of its own. `tell` hears how many events are written so far. Takes about 20 s for a million.
     """
     connection = await asyncpg.connect(dsn, timeout=30)
     try:
         heads = dict(await connection.fetch("select partition, seq from log.head"))
-        if any(heads.values()):
-            raise ValueError("the log is not empty")
+        typed = await connection.fetchval("select exists (select from state.event_type where org = $1)", ORG)
         writer = _Writer(connection, b"x" * shape.payload_bytes)
-        maker = _Maker(shape, len(heads), events, writer)
-        maker.begin()
+        maker = _Maker(shape, heads, events, writer)
+        maker.begin(typed=typed)
         while maker.made < events:
             maker.step(events - maker.made)
             if len(writer.events) >= CHUNK:
@@ -113,34 +118,35 @@ async def fill(
 class _Maker:
     """Makes up what happens."""
 
-    def __init__(self, shape: Shape, partitions: int, events: int, writer: "_Writer") -> None:
+    def __init__(self, shape: Shape, heads: dict[int, int], events: int, writer: "_Writer") -> None:
         self.fold = Fold(on_message=writer.message)
+        self.fold.positions.update({partition: seq for partition, seq in heads.items() if seq})
         self.made = 0
         self._shape = shape
         size = shape.payload_bytes
         self._digest = sha256(b"x" * size).hexdigest() if size else ""  # else made up: nothing is there to compare
-        self._partitions = partitions
+        self._partitions = len(heads)
         self._writer = writer
-        self._random = Random(shape.seed)
-        self._now = BEGAN
+        self._random = Random(shape.seed + sum(heads.values()))  # else what goes on would repeat what is there
+        self._now = shape.began
         self._tick = shape.span * shape.events_an_append / max(events, shape.events_an_append)
         self._owned: dict[str, list[str]] = {}  # application → its endpoints
         self._applications: list[str] = []
         self._due: list[tuple[datetime, DeliveryKey]] = []
 
-    def begin(self) -> None:
-        """The configuration."""
-        for partition in range(self._partitions):
+    def begin(self, *, typed: bool) -> None:
+        """The configuration; `typed`: the event types are there."""
+        for partition in set(range(self._partitions)) - self.fold.positions.keys():
             self._record(partition, f"partition_{partition}", 1, PartitionTaken("a_host:1", 1))
         home = partition_of(ORG, self._partitions)
-        for name in EVENT_TYPES:
+        for name in () if typed else EVENT_TYPES:
             self._record(home, self._mint(ids.EVENT_TYPE), 1, EventTypeCreated(ORG, name, ""))
         for number in range(self._shape.applications):
             application = self._mint(ids.APPLICATION)
             partition = partition_of(application, self._partitions)
             self._record(partition, application, 1, ApplicationCreated(ORG, f"customer {number}"))
             self._owned[application] = [
-                self._register(partition, application, f"https://customer{number}.test/hooks/{nth}")
+                self._register(partition, application, self._shape.url.format(application=number, nth=nth))
                 for nth in range(self._shape.endpoints_each)
             ]
         self._applications = list(self._owned)
@@ -306,7 +312,7 @@ async def _shown(dsn: str, events: int, shape: Shape) -> None:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.long_log", description=__doc__)
-    parser.add_argument("dsn", help="a database with hookd's schema, its log empty")
+    parser.add_argument("dsn", help="a database with hookd's schema")
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--payload-bytes", type=int, default=0, help="0: without payloads")
     parser.add_argument("--seed", type=int, default=1)

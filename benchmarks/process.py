@@ -1,9 +1,11 @@
 """The processes of a benchmark: what they use, and how to talk to them."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +16,11 @@ from daemon.postgres.processes import servers_of
 REPOSITORY = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-LINE_BYTES_MAX = 1 << 20
+LINE_BYTES_MAX = 1 << 23
+
+
+class Failed(Exception):
+    """A process of the benchmark, or a request that it cannot do without, did not do its part."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +35,31 @@ class Usage:
 
 
 def usage(daemon: int, home: Path) -> Usage:
-    """Of the daemon, and of the PostgreSQL in `home`: all its processes, those that have ended included."""
+    """Of the daemon and all it started, and of the PostgreSQL in `home`, apart; those that have ended included."""
     servers = servers_of(Home(home).data)
     pids = {server.pid for server in servers}
     postgres = 0.0
     for server in servers:
         own, ended = _cpu_s(server.pid)
         postgres += own + (0 if server.parent in pids else ended)
-    return Usage(_cpu_s(daemon)[0], postgres)
+    return Usage(sum(sum(_cpu_s(pid)) for pid in family(daemon, apart=pids)), postgres)
+
+
+def family_of(daemon: int, home: Path) -> list[int]:
+    """The daemon's processes without its PostgreSQL, itself first."""
+    return family(daemon, apart={server.pid for server in servers_of(Home(home).data)})
+
+
+def family(pid: int, apart: Collection[int] = ()) -> list[int]:
+    """A process and its descendants, itself first; those `apart` are left out with theirs."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended since
+            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    found = [pid]
+    for each in found:  # which grows as we go
+        found += [child for child in sorted(children.get(each, ())) if child not in apart]
+    return found
 
 
 def share_cores() -> None:
@@ -49,10 +72,11 @@ def share_cores() -> None:
         os.sched_setaffinity(0, cores - {min(cores)})
 
 
-def take_first_core(pid: int = 0) -> None:
-    """Move a process, all its threads, to the first core: PostgreSQL, which it started, stays where it is."""
+def take_first_core(pid: int = 0, cores: int = 1) -> None:
+    """Move a process, all its threads, to the first core or so many: what it started stays where it is."""
+    first = set(range(max(1, min(cores, os.cpu_count() or 1))))
     for thread in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), {0})
+        os.sched_setaffinity(int(thread.name), first)
 
 
 def rss_bytes(pid: int) -> int:
@@ -98,7 +122,7 @@ class Helper:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"a helper process ended with status {await self._process.wait()}")
+            raise Failed(f"a helper process ended with status {await self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -106,9 +130,14 @@ class Helper:
 async def run_helper(module: str, orders: Any) -> dict[str, Any]:
     """Run a helper process that takes its orders at once; answers its summary."""
     process = await _spawn(module)
-    output, _ = await process.communicate(json.dumps(asdict(orders)).encode())
+    try:
+        output, _ = await process.communicate(json.dumps(asdict(orders)).encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
-        raise SystemExit(f"{module} ended with status {process.returncode}")
+        raise Failed(f"{module} ended with status {process.returncode}")
     answer: dict[str, Any] = json.loads(output)
     return answer
 
@@ -121,5 +150,6 @@ async def _spawn(module: str) -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=REPOSITORY,
+        process_group=0,  # Ctrl-C is for this process alone, which ends the others
         limit=LINE_BYTES_MAX,
     )

@@ -73,18 +73,22 @@ async def measure(lengths: Sequence[int], repeat: int) -> list[Run]:
     runs = []
     for length in lengths:
         with typer.progressbar(length=length, label=f"making {length:,} events", file=sys.stderr) as bar:
-            async with _log(length, lambda done, bar=bar: bar.update(done - bar.pos)) as dsn:
+
+            def tell(done: int, bar: Any = bar) -> None:
+                bar.update(done - bar.pos)
+
+            async with log_of(length, tell) as dsn:
                 runs += await _measure(dsn, length, repeat)
     return runs
 
 
 async def _measure(dsn: str, length: int, repeat: int) -> list[Run]:
     progress = Progress()
-    found = []
+    found: list[Run] = []
     async with progress.shown():
         for way in WAYS:
             progress(f"{length:,} events: {way}")
-            tries = [await _apart(dsn, way) for _ in range(repeat)]
+            tries = [await apart(dsn, way) for _ in range(repeat)]
             best = min(tries, key=lambda run: run.seconds)
             best.peak_mib = max(run.peak_mib for run in tries)
             best.per_copy = best.per_s / (found[0] if found else best).per_s
@@ -93,7 +97,8 @@ async def _measure(dsn: str, length: int, repeat: int) -> list[Run]:
 
 
 @asynccontextmanager
-async def _log(events: int, tell: Callable[[int], None]) -> AsyncIterator[str]:
+async def log_of(events: int, tell: Callable[[int], None]) -> AsyncIterator[str]:
+    """A database with such a log; `tell` hears how many events are made."""
     with tempfile.TemporaryDirectory(prefix="hookd-benchmark-") as folder:
         os.chmod(folder, 0o711)  # noqa: PTH101 - as root the database runs as another account, which must pass here
         postgres = EmbeddedPostgres(Path(folder) / "home")
@@ -109,7 +114,8 @@ async def _log(events: int, tell: Callable[[int], None]) -> AsyncIterator[str]:
             await postgres.stop()
 
 
-async def _apart(dsn: str, way: str) -> Run:
+async def apart(dsn: str, way: str) -> Run:
+    """One way through the log, in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return await asyncio.get_running_loop().run_in_executor(process, _in_child, dsn, way)
 

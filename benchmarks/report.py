@@ -1,131 +1,78 @@
-"""Figures, and how they are shown: one table, one JSON file, a line of progress while it runs."""
+"""How results are shown: one table, what else there is to say below it, a line of progress while it runs."""
 
 import asyncio
 import contextlib
 import sys
+import textwrap
 import time
-from array import array
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
+
+from benchmarks.figures import Summary
 
 PROGRESS_TERMINAL_S = 0.5
 PROGRESS_PLAIN_S = 5.0
+WIDTH: Final = 118
 
-
-@dataclass
-class Throughput:
-    """One saturated scenario."""
-
-    deliveries: int
-    seconds: float
-    daemon_us: float
-    postgres_us: float
-    duplicates: int
-    statuses: dict[str, int]
-    bare_us: float
-    bare_per_s: float
-
-    @property
-    def per_s(self) -> float:
-        return self.deliveries / self.seconds
-
-    @property
-    def busy(self) -> float:
-        """How much of a core the daemon had."""
-        return self.deliveries * self.daemon_us / 1e6 / self.seconds
-
-
-@dataclass
-class Latency:
-    """Accept → received at a fixed rate."""
-
-    rate: float
-    samples: int
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
-    sent_late_p99_ms: float
-
-
-@dataclass
-class Row:
-    """One scenario of the table."""
-
-    name: str
-    throughput: Throughput
-    latency: Latency
-
-
-def read_ages(file: Path) -> list[int]:
-    """The samples a helper wrote, sorted, in nanoseconds."""
-    ages = array("q")
-    ages.frombytes(file.read_bytes())
-    return sorted(ages)
-
-
-def percentile(ordered: Sequence[int], share: float) -> float:
-    """The sample below which `share` of all lie."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-
-def latency(ages_ns: Sequence[int], rate: float, sent_late_p99_ms: float) -> Latency:
-    """Sum up sorted samples."""
-    return Latency(
-        rate,
-        len(ages_ns),
-        percentile(ages_ns, 0.5) / 1e6,
-        percentile(ages_ns, 0.99) / 1e6,
-        ages_ns[-1] / 1e6,
-        sent_late_p99_ms,
-    )
-
-
-COLUMNS = (
-    ("scenario", 12),
-    ("deliveries", 10),
-    ("per s", 7),
-    ("daemon µs", 9),
-    ("PG µs", 6),
-    ("sum µs", 6),
-    ("core %", 6),
-    ("p50 ms", 7),
-    ("p99 ms", 7),
-    ("max ms", 7),
-    ("bare µs", 7),
-    ("x bare", 6),
+COLUMNS: Final = (  # title, width, figure, format
+    ("scenario", 14, "", ""),
+    ("deliveries", 10, "deliveries", ",.0f"),
+    ("per s", 7, "per_s", ",.0f"),
+    ("daemon µs", 9, "daemon_us", ".1f"),
+    ("PG µs", 6, "postgres_us", ".1f"),
+    ("core %", 6, "core_pct", ".0f"),
+    ("p50 ms", 7, "p50_ms", ".1f"),
+    ("p99 ms", 7, "p99_ms", ".1f"),
+    ("max ms", 7, "max_ms", ".1f"),
+    ("rate", 7, "of_bare_rate_pct", ".0f"),
+    ("CPU", 7, "of_bare_cpu_pct", ".0f"),
+    ("bare µs", 7, "bare_us", ".1f"),
 )
+IN_TABLE: Final = {figure for _, _, figure, _ in COLUMNS} | {
+    "bare_per_s", "duplicates", "rate_per_s", "samples", "sent_late_p99_ms",
+}  # fmt: skip
 
 
-def table(rows: Sequence[Row]) -> str:
-    """All scenarios, one a line."""
-    lines = [
-        "  ".join(title.ljust(width) if not n else title.rjust(width) for n, (title, width) in enumerate(COLUMNS))
-    ]
+def table(rows: Sequence[Summary]) -> str:
+    """All scenarios, one a line; with several rounds, medians."""
+    over = sum(width + 2 for _, width, _, _ in COLUMNS[:9])
+    lines = ["".ljust(over) + "---- % of bare ----".rjust(16)]
+    lines.append(_line([title for title, *_ in COLUMNS]))
     for row in rows:
-        done, late = row.throughput, row.latency
-        cells = (
-            row.name,
-            f"{done.deliveries:,}",
-            f"{done.per_s:,.0f}",
-            f"{done.daemon_us:.1f}",
-            f"{done.postgres_us:.1f}",
-            f"{done.daemon_us + done.postgres_us:.1f}",
-            f"{100 * done.busy:.0f}",
-            f"{late.p50_ms:.1f}",
-            f"{late.p99_ms:.1f}",
-            f"{late.max_ms:.1f}",
-            f"{done.bare_us:.1f}",
-            f"{done.daemon_us / done.bare_us:.1f}",
-        )
-        lines.append(
-            "  ".join(
-                cell.ljust(width) if not n else cell.rjust(width)
-                for n, (cell, (_, width)) in enumerate(zip(cells, COLUMNS, strict=True))
-            )
-        )
+        cells = [row.name]
+        for _, _, figure, shape in COLUMNS[1:]:
+            value = row.value(figure)
+            cells.append("" if value is None else format(value, shape))
+        if any(cells[1:]):
+            lines.append(_line(cells))
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def remarks(rows: Sequence[Summary]) -> str:
+    """What the table has no column for."""
+    lines = []
+    for row in rows:
+        said = [f"{name} {plain(each.median)}" for name, each in row.figures.items() if name not in IN_TABLE]
+        if row.skipped:
+            said = [f"skipped: {row.skipped}"]
+        if row.lost or row.failed:
+            said = [f"LOST: {row.lost}" if row.lost else f"FAILED: {row.failed}"]
+        for text in (", ".join(said), *row.notes):
+            lines += textwrap.wrap(text, WIDTH, initial_indent=f"{row.name:15} ", subsequent_indent=" " * 16)
     return "\n".join(lines)
+
+
+def plain(value: float) -> str:
+    """A number for people."""
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:,.2f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "  ".join(
+        cell.ljust(width) if not n else cell.rjust(width)
+        for n, (cell, (_, width, *_)) in enumerate(zip(cells, COLUMNS, strict=True))
+    ).rstrip()
 
 
 class Progress:
@@ -133,6 +80,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.text = "starting"
+        self.lead = ""
         self._began = time.monotonic()
         self._shown = ""
 
@@ -157,7 +105,7 @@ class Progress:
         while True:
             elapsed_s = time.monotonic() - self._began
             if terminal:
-                print(f"\r\x1b[K[{elapsed_s:4.0f} s] {self.text}", end="", file=sys.stderr, flush=True)
+                print(f"\r\x1b[K[{elapsed_s:4.0f} s] {self.lead}{self.text}", end="", file=sys.stderr, flush=True)
             else:
-                print(f"[{elapsed_s:4.0f} s] {self.text}", file=sys.stderr, flush=True)
+                print(f"[{elapsed_s:4.0f} s] {self.lead}{self.text}", file=sys.stderr, flush=True)
             await asyncio.sleep(PROGRESS_TERMINAL_S if terminal else PROGRESS_PLAIN_S)
