@@ -537,17 +537,21 @@ create function log.attend(who text, lease_s float8, report json) returns void l
 $$;
 
 create function log.take(who text, wanted smallint[])
-  returns table (partition smallint, epoch bigint, seq bigint, previous text) language sql as $$
-  -- Makes a process the owner of those of the partitions that nobody alive owns.
-  with free as (
-    select h.partition, h.owner from log.head h
-    where h.partition = any(wanted) and not exists (
-      select from log.process p where p.name = h.owner and p.seen_until > now())
-    order by h.partition for update)
-  update log.head h set owner = who, epoch = h.epoch + 1
-    from free where h.partition = free.partition
-    returning h.partition, h.epoch, h.seq, free.owner;
-$$;
+  returns table (part smallint, reign bigint, last bigint, previous text) language plpgsql as $$
+-- Makes a process the owner of those of the partitions that nobody alive owns. One at a time, so that the second sees
+-- that the first, who may have come only just now, is alive.
+begin
+  perform pg_advisory_xact_lock(hashtext('log.take'));
+  return query
+    with free as (
+      select h.partition, h.owner from log.head h
+      where h.partition = any(wanted) and not exists (
+        select from log.process p where p.name = h.owner and p.seen_until > clock_timestamp())
+      order by h.partition for update)
+    update log.head h set owner = who, epoch = h.epoch + 1
+      from free where h.partition = free.partition
+      returning h.partition, h.epoch, h.seq, free.owner;
+end $$;
 
 create function log.release(who text, given smallint[]) returns void language sql as $$
   -- Gives partitions back.

@@ -17,13 +17,13 @@ class Subject(Hookd):
 
     def __init__(self, home: Path, *, workers: int | None = None, program: str = PROGRAM, **environ: str) -> None:
         super().__init__(home, **environ)
-        self.workers = workers
+        self.worker_count = workers
         self.program = program
 
     async def up(self) -> None:
         """Start it and wait until it serves."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
-        options = () if self.workers is None else ("--workers", str(self.workers))
+        options = () if self.worker_count is None else ("--workers", str(self.worker_count))
         bare = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         process = await asyncio.create_subprocess_exec(
             self.program,

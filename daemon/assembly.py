@@ -188,7 +188,7 @@ class Daemon:
         await self.recorder.load()
         if self.storage.ours_alone:
             await self.log.evict()
-        await self.owner.turn()
+        await self.owner.begin()
         service("recorder", self.recorder.run)
         service("feeder", self.feeder.feed)
         service("follower", self.follower.run)

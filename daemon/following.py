@@ -6,7 +6,7 @@ gap: later events are put aside, the gap is read from the log, and everything go
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -15,6 +15,7 @@ from daemon.dispatcher import Dispatcher
 from daemon.payloads import Payloads
 from daemon.recorder import Committed, Recorder
 from events.catalogue import MessageAccepted, PartitionTaken
+from events.content import last_day
 from events.envelope import Recorded, is_config
 from events.log import Log, Stretch, Unavailable
 
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 
 PAGE: Final = 500  # events of one partition
 ASIDE_MAX: Final = 10_000  # of one partition; beyond, they are read from the log too
+PAUSE_S: Final = 0.003  # between reads, at least: what others append comes in batches, as it was appended
 RETRY_S: Final = 0.5
 
 
@@ -35,6 +37,7 @@ class Follower:
         self._payloads = payloads
         self._aside: dict[int, deque[Recorded]] = {}  # partition with a gap → events beyond it
         self._missing: set[int] = set()  # partitions of which something is to be read
+        self._open: set[int] = set()  # of those, to their end, whatever is at hand of it: there was news
         self._wake = asyncio.Event()
         self.positions: dict[int, int] = {}  # partition → the last event handed over
         recorder.followers.append(self.follow)
@@ -51,11 +54,13 @@ class Follower:
             self.positions.pop(partition, None)
             self._aside.pop(partition, None)
             self._missing.discard(partition)
+            self._open.discard(partition)
 
     def heard(self, partitions: Iterable[int] | None = None) -> None:
         """There may be more in the log of these (None: of all) than was handed over."""
         for partition in self.positions if partitions is None else partitions:
             if partition in self.positions:
+                self._open.add(partition)
                 self._miss(partition)
 
     def follow(self, committed: Committed) -> None:
@@ -101,24 +106,32 @@ class Follower:
 
     async def run(self) -> None:
         """Read what is missing, for ever."""
+        loop = asyncio.get_running_loop()
+        read_at = loop.time() - PAUSE_S
         while True:
             self._wake.clear()
             if not self._missing:
                 await self._wake.wait()
+            if (early_s := read_at + PAUSE_S - loop.time()) > 0:  # what comes meanwhile is read together
+                await asyncio.sleep(early_s)
+            read_at = loop.time()
             missing, self._missing = self._missing, set()
             try:
                 await self._read(missing)
             except BaseException as error:
                 self._missing |= missing & self.positions.keys()
+                self._open |= self._missing
                 if not isinstance(error, Unavailable):
                     raise
                 await asyncio.sleep(RETRY_S)
 
     async def _read(self, partitions: set[int]) -> None:
         stretches = [self._stretch(partition) for partition in partitions if partition in self.positions]
+        self._open -= partitions
         found = await self._log.read(stretches, PAGE)
         if config := {each.partition for each in found if is_config(each)}:
             await self._recorder.learn(config)
+        await self._fetch_payloads(found)
         counts = dict.fromkeys(partitions, 0)
         for recorded in found:
             counts[recorded.partition] += 1
@@ -129,9 +142,24 @@ class Follower:
             self._go_on(partition, full=count == PAGE)
         self._dispatcher.attend_stirred()
 
+    async def _fetch_payloads(self, found: Sequence[Recorded]) -> None:
+        """Of the messages that another process accepted: they are about to be sent."""
+        asked = {}
+        for each in found:
+            event = each.event
+            if type(event) is MessageAccepted and event.endpoints and self._payloads.get(each.stream) is None:
+                day = last_day(each.at, event.retention_days)
+                asked[each.stream] = (day, each.partition, each.stream)
+        forgotten = self._payloads.forgotten
+        payloads = await self._log.payloads(asked.values()) if asked else {}
+        if forgotten == self._payloads.forgotten:  # else it may be one of these: whoever needs it reads it again
+            for message, payload in payloads.items():
+                self._payloads.put(message, payload)
+
     def _stretch(self, partition: int) -> Stretch:
         waiting = self._aside.get(partition)
-        return partition, self.positions[partition], waiting[0].seq if waiting else None
+        before = waiting[0].seq if waiting and partition not in self._open else None
+        return partition, self.positions[partition], before
 
     def _go_on(self, partition: int, *, full: bool) -> None:
         """Hand over what was put aside, as far as it follows; read on where more is missing."""
@@ -145,6 +173,8 @@ class Follower:
                 self._take_in(recorded)
         if partition not in self.positions:
             return
+        if full:
+            self._open.add(partition)
         if waiting or full or overflown:
             self._missing.add(partition)
         elif partition not in self._missing:

@@ -7,6 +7,7 @@ others; when it comes back, what it obtained meanwhile is refused by the epochs.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -42,6 +43,11 @@ class Owner:
         self.on_taken: Callable[[dict[int, int]], Awaitable[None]] = _nothing
         self.on_roll: Callable[[Roll], None] = lambda _: None
         self.on_leaving: Callable[[frozenset[int]], Awaitable[None]] = _nothing
+
+    async def begin(self) -> None:
+        """Take the first step: where nobody else is, everything. Unavailable."""
+        with suppress(Fenced):  # taken by another at the same moment
+            await self.turn()
 
     async def keep(self) -> None:
         """Stay among the living, and keep an equal share, for ever."""

@@ -19,7 +19,7 @@ async def scaling(bench: Bench) -> list[Result]:
     results: list[Result] = []
     for workers in WORKERS:
         await subject.down()
-        subject.workers = workers
+        subject.worker_count = workers
         await subject.up()
         results.append(await _measured(bench, group, workers, percent))
     one = results[0].figures["per_s"]

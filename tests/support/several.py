@@ -208,14 +208,15 @@ class Process:
     async def leave(self, grace_s: float = 2.0) -> None:
         """As a process does that is told to stop."""
         self.ready = False
-        await self.dispatcher.drain(grace_s)
         try:
+            await self.dispatcher.drain(grace_s)
             async with asyncio.timeout(10.0):
                 await self.recorder.drained()
                 await self.owner.leave()
         except (TimeoutError, Unavailable):
             pass
-        await self.crash()
+        finally:
+            await self.crash()
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
