@@ -80,9 +80,18 @@ _DUE: Final = f"""
     select {_DELIVERY} from state.delivery s
     where s.partition = e.partition and s.endpoint = e.endpoint and s.state = 'pending'
     order by s.next_at, s.message limit e.room) d"""  # noqa: S608
+# From one endpoint to the next, each by its soonest delivery: what it costs is the endpoints, not the deliveries.
 _PENDING: Final = """
-  select partition, endpoint, min(next_at) from state.delivery
-  where state = 'pending' and partition = any($1::smallint[]) group by partition, endpoint"""
+  with recursive soonest as (
+    select d.* from unnest($1::smallint[]) p(partition) cross join lateral (
+      select s.partition, s.endpoint, s.next_at from state.delivery s
+      where s.partition = p.partition and s.state = 'pending' order by s.endpoint, s.next_at limit 1) d
+    union all
+    select d.* from soonest b cross join lateral (
+      select s.partition, s.endpoint, s.next_at from state.delivery s
+      where s.partition = b.partition and s.endpoint > b.endpoint and s.state = 'pending'
+      order by s.endpoint, s.next_at limit 1) d)
+  select partition, endpoint, next_at from soonest"""
 _SECRETS: Final = """
   select owner, id, sealed, created_at, expires_at from content.secret
   join unnest($1::smallint[], $2::text[]) k(partition, owner) using (partition, owner)

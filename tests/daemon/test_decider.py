@@ -75,7 +75,7 @@ def test_an_outcome_of_another_reign_leads_to_nothing() -> None:
     made.decider.epochs[0] = 3
     with capture_logs() as logs:
         batch = made.decide(attempt(epoch=2), attempt(epoch=4), attempt(epoch=-1))
-    assert [answer for _, answer in batch.answers] == [[], [], []]
+    assert not any(answer for _, answer in batch.answers)
     assert len(batch.append) == 0
     assert [each["event"] for each in logs] == ["outcome_fenced"] * 3
 
