@@ -252,7 +252,7 @@ class Recorder:
                 batch.left = pending[nth:]
                 break
             if isinstance(command, RecordAttempt):
-                batch.answers.append((each, self._attempted(batch, each, command)))
+                self._attempted(batch, each, command)
                 continue
             facts = self._facts(batch, command)
             if isinstance(facts, Refusal):
@@ -284,14 +284,13 @@ class Recorder:
             batch.event_ids.add(key)
         return decide(self._world, command, self._rules, append.now, self._random)
 
-    def _attempted(self, batch: Batch, pending: Pending, command: RecordAttempt) -> Answer:
+    def _attempted(self, batch: Batch, pending: Pending, command: RecordAttempt) -> None:
         """Nearly all commands are outcomes: a delivery moves on, and now and then the breaker of its endpoint."""
-        append, partition, endpoint = batch.append, command.delivery.partition, command.delivery.endpoint
-        delivery = append.latest(command.delivery)
+        append, delivery = batch.append, batch.append.latest(command.delivery)
         if delivery is not command.delivery:
             command = RecordAttempt(delivery, command.outcome, command.timestamp, command.config)
-        append.epochs[partition] = self.epochs.get(partition, -1)
-        batch.rows.setdefault(endpoint, self._world.rows.get(endpoint))
+        append.epochs[delivery.partition] = self.epochs.get(delivery.partition, -1)
+        batch.rows.setdefault(delivery.endpoint, self._world.rows.get(delivery.endpoint))
         facts = decide(self._world, command, self._rules, append.now, self._random)
         assert not isinstance(facts, Refusal)
         start = len(append.caused)
@@ -308,7 +307,8 @@ class Recorder:
             day = delivery.last_day
             if day >= append.now.date() and not (self.expunged and self._is_expunged(delivery)):
                 append.responses.append((start, day, command.outcome.body))
-        return states
+        if pending.answer is not None or not facts:  # else nobody wants to know
+            batch.answers.append((pending, states))
 
     def _fold(self, batch: Batch, pending: Pending, fact: Fact, start: int) -> State:
         append = batch.append
