@@ -67,6 +67,8 @@ def payload_of(command: Command, nth: int) -> bytes:
 def attach(append: Append, command: Command, start: int) -> None:
     """What the command brings or takes that stands in no event: keys, bodies. Its first fact is the `start`th."""
     match command:
+        case AcceptMessage():
+            pass  # nearly all that come here
         case RegisterEndpoint():
             partition = append.caused[start].fact.partition
             append.secrets.append((partition, command.id, command.secret, command.sealed_secret))

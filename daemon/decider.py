@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from daemon.batch import Answer, Batch, DeliveryCommand, Pending, State, attach, payload_of
+from daemon.batch import Batch, DeliveryCommand, Pending, State, attach, payload_of
 from events.append import Append
 from events.catalogue import MessageAccepted
 from events.content import ExpireContent, Purge
@@ -57,7 +57,7 @@ class Decider:
                 batch.left = pending[nth:]
                 break
             if isinstance(command, RecordAttempt):
-                batch.answers.append((each, self._attempted(batch, each, command)))
+                self._attempted(batch, each, command)
                 continue
             facts = self._facts(batch, command)
             if isinstance(facts, Refusal):
@@ -87,15 +87,16 @@ class Decider:
             batch.event_ids.add(key)
         return decide(self._world, command, self._rules, append.now, self._random)
 
-    def _attempted(self, batch: Batch, pending: Pending, command: RecordAttempt) -> Answer:
+    def _attempted(self, batch: Batch, pending: Pending, command: RecordAttempt) -> None:
         """Nearly all commands are outcomes: a delivery moves on, and now and then the breaker of its endpoint."""
-        append, endpoint = batch.append, command.delivery.endpoint
+        append = batch.append
         if not self._is_valid(append, command):
-            return ()
+            batch.answers.append((pending, ()))
+            return
         delivery = append.latest(command.delivery)
         if delivery is not command.delivery:
             command = RecordAttempt(delivery, command.outcome, command.timestamp, command.config, command.epoch)
-        batch.rows.setdefault(endpoint, self._world.rows.get(endpoint))
+        batch.rows.setdefault(delivery.endpoint, self._world.rows.get(delivery.endpoint))
         facts = decide(self._world, command, self._rules, append.now, self._random)
         assert not isinstance(facts, Refusal)
         start = len(append.caused)
@@ -112,7 +113,8 @@ class Decider:
             day = delivery.last_day
             if day >= append.now.date() and not (self.expunged and self._is_expunged(delivery)):
                 append.responses.append((start, day, command.outcome.body))
-        return states
+        if pending.answer is not None or not facts:  # else nobody wants to know
+            batch.answers.append((pending, states))
 
     def _is_valid(self, append: Append, attempt: RecordAttempt) -> bool:
         """Whether it was made under the epoch that still lasts; the append is to see to it that it does."""

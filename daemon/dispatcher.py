@@ -43,7 +43,7 @@ from events.catalogue import (
 from events.delivery import Delivery, EndDelivery, RecordAttempt
 from events.endpoint import Endpoint
 from events.envelope import Recorded
-from events.message import born
+from events.message import deliveries_of
 from events.outcome import Outcome
 from events.world import World
 
@@ -120,7 +120,7 @@ class Dispatcher:
             else:
                 self._settle(recorded, recorded.endpoint)
         elif isinstance(event, MessageAccepted):
-            for delivery in born(recorded, event, recorded.at)[1]:
+            for delivery in deliveries_of(recorded, event, recorded.at):
                 if (target := self._target(delivery.endpoint)) is not None:
                     target.lane.offer(delivery)
                     self._stirred.add(target)

@@ -41,9 +41,9 @@ class _Spread:
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
 
-    def add(self, value: float) -> None:
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+    def add(self, value: float, times: int = 1) -> None:
+        self._counts[bisect_left(self._bounds, value)] += times
+        self._sum += value * times
 
     def family(self, name: str, text: str) -> HistogramMetricFamily:
         total, buckets = 0, []
@@ -100,11 +100,11 @@ class Metrics(Collector):
     def follow(self, committed: Committed) -> None:
         """Count what was committed."""
         self._batches.add(len(committed.events))
+        succeeded: dict[int, int] = {}  # milliseconds → how many took so long: many of a commit do
         for recorded in committed.events:
             event = recorded.event
             if isinstance(event, AttemptSucceeded):
-                self._ended["delivered"] += 1
-                self._durations.add(event.duration_ms / 1000)
+                succeeded[event.duration_ms] = succeeded.get(event.duration_ms, 0) + 1
             elif isinstance(event, MessageAccepted):
                 self._messages += 1
                 self._born += len(event.endpoints)
@@ -117,6 +117,9 @@ class Metrics(Collector):
                 self._failed["abandoned"] += 1
             elif isinstance(event, BreakerOpened):
                 self._opened += 1
+        for duration_ms, times in succeeded.items():
+            self._ended["delivered"] += times
+            self._durations.add(duration_ms / 1000, times)
 
     def collect(self) -> Iterator[Metric]:
         """The families, as they stand."""

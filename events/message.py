@@ -70,7 +70,10 @@ def born(fact: Fact | Recorded, event: MessageAccepted, at: datetime) -> tuple[M
         accepted_at=at,
         retention_days=event.retention_days,
     )
+    return message, deliveries_of(fact, event, at)
+
+
+def deliveries_of(fact: Fact | Recorded, event: MessageAccepted, at: datetime) -> list[Delivery]:
+    """The deliveries alone, for whoever has no use for the message."""
     partition, stream, kept = fact.partition, fact.stream, event.retention_days
-    return message, [
-        Delivery(partition, stream, endpoint, at, at, retention_days=kept) for endpoint in event.endpoints
-    ]
+    return [Delivery(partition, stream, endpoint, at, at, retention_days=kept) for endpoint in event.endpoints]

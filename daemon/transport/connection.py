@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
             self._owner.ended(exchange, self._answer.failure(fault, duration_ms, detail))
 
     def abort(self) -> None:
-        """Close at once. A polite TLS farewell would only wait for a peer that may never answer it."""
+        """Close at once. Under TLS a farewell is said, and none waited for."""
         self._owner.gone(self)
         self._transport.abort()
 
