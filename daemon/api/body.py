@@ -16,7 +16,7 @@ from daemon.api.raw import holds_raw, is_raw, slices
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
-Convert = Callable[[bytes, Path], object]
+Convert = Callable[[bytes, Path], object]  # a value, and where the object stands that it is a field of
 
 
 class Cut(Protocol):
@@ -26,16 +26,21 @@ class Cut(Protocol):
         """Give the values as a model takes them."""
 
 
-async def received(request: web.BaseRequest) -> bytes:
-    """Take the bytes of a request's body: most have come along with its head. Raises HTTPException (413)."""
+def at_once(request: web.BaseRequest) -> bytes | None:
+    """Take the bytes of a body that is here whole, as most are; None: it is not. Raises HTTPException (413)."""
     content = request.content
     if not content.is_eof():
-        await _ask_for_it(request)
-        return await request.read()
+        return None
     body = content.read_nowait()
     if len(body) > request.client_max_size:
         raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
     return body
+
+
+async def received(request: web.BaseRequest) -> bytes:
+    """Wait for the bytes of a body that is on its way. Raises HTTPException (413)."""
+    await _ask_for_it(request)
+    return await request.read()
 
 
 async def _ask_for_it(request: web.BaseRequest) -> None:
@@ -84,7 +89,7 @@ def _raw_reader(model: type[M]) -> Callable[[bytes], M]:
 
 def _cutter(model: type[BaseModel]) -> Cut:
     """Make what cuts an object into the values of its fields. It raises what `slices` raises, and Invalid."""
-    converters = {name: _converter(model, field) for name, field in spellings(model).items()}
+    converters = {name: _converter(model, name, field) for name, field in spellings(model).items()}
     # Where unknown fields are ignored they need not be parsed either.
     unknown: Convert | None = None if model.model_config.get("extra", "ignore") == "ignore" else _parsed
 
@@ -94,7 +99,7 @@ def _cutter(model: type[BaseModel]) -> Cut:
             convert = converters.get(name, unknown)
             if convert is not None:
                 try:
-                    values[name] = convert(bytes(raw), (*path, name))
+                    values[name] = convert(bytes(raw), path)
                 except ValueError as error:  # nesting or a number beyond all bounds
                     raise _unreadable(error, *path, name) from None
         return values
@@ -106,7 +111,7 @@ def _unreadable(error: Exception, *path: str | int) -> Invalid:
     return Invalid([Issue("body", path, f"Invalid JSON: {error}", UNREADABLE)])
 
 
-def _converter(model: type[BaseModel], field: FieldInfo) -> Convert:
+def _converter(model: type[BaseModel], name: str, field: FieldInfo) -> Convert:
     annotation = field.annotation
     if is_raw(annotation):
         return _as_sent
@@ -114,7 +119,7 @@ def _converter(model: type[BaseModel], field: FieldInfo) -> Convert:
     if any(map(is_raw, members)):
         return _as_sent_or_none if type(None) in members else _as_sent
     if get_origin(annotation) is list and holds_raw(annotation) and issubclass(members[0], BaseModel):
-        return _each(_cutter(members[0]), _bound(field))
+        return _each(name, _cutter(members[0]), _bound(field))
     if holds_raw(annotation):
         raise TypeError(
             f"{model.__name__}: RawJson can be cut out at the top level of a body, or of a list's objects"
@@ -129,14 +134,16 @@ def _bound(field: FieldInfo) -> int:
     raise TypeError("a list of objects that hold RawJson needs a max_length")
 
 
-def _each(cut: Cut, most: int) -> Convert:
+def _each(name: str, cut: Cut, most: int) -> Convert:
     """Make the converter of a list of objects, of as many as are needed to see that there are too many."""
 
     def convert(raw: bytes, path: Path) -> object:
         if not raw.startswith(b"["):
             return from_json(raw)
         found = map(bytes, _LIST.decode(raw)[: most + 1])
-        return [cut(each, (*path, nth)) if each[:1] == b"{" else from_json(each) for nth, each in enumerate(found)]
+        return [
+            cut(each, (*path, name, nth)) if each[:1] == b"{" else from_json(each) for nth, each in enumerate(found)
+        ]
 
     return convert
 

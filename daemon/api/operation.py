@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from daemon.api.body import body_reader, received
+from daemon.api.body import at_once, body_reader, received
 from daemon.api.connection import Request
 from daemon.api.errors import ApiError, invalid
 from daemon.api.query import query_reader
@@ -128,7 +128,8 @@ def runner(operation: Operation, refused: Refused, state: State) -> Run:
             asked = unasked is None or request.rel_url.raw_query_string
             found["query"] = read_query(request.query) if asked else unasked
         if read_body is not None:
-            found["body"] = read_body(await received(request))
+            body = at_once(request)
+            found["body"] = read_body(await received(request) if body is None else body)
         got = await handler(Call(request, principal, request_id, state), **found)
         if got is not None and type(got) is not Reply and (error := refused(got)) is not None:
             raise error
