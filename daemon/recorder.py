@@ -88,10 +88,6 @@ class Recorder:
     async def ask(self, command: Command, actor: str, request: str | None = None) -> Answer | Refusal:
         """Have `command` decided and its facts committed. Busy; Unavailable when the outcome is not known."""
         self.admit()
-        if len(self._queue) >= self._queue_max:
-            raise Busy(f"{len(self._queue)} commands wait already; nothing was done")
-        if self._waiting_bytes >= QUEUE_BYTES_MAX:
-            raise Busy(f"{self._waiting_bytes >> 20} MiB of payloads wait already; nothing was done")
         answer: asyncio.Future[Answer | Refusal] = asyncio.get_running_loop().create_future()
         size = payload_bytes(command)
         self._waiting_bytes += size
@@ -105,16 +101,28 @@ class Recorder:
         """Say whether anything is taken on from outside just now. Busy."""
         if not self.available:
             raise Busy("the database is away; nothing was done")
+        if len(self._queue) >= self._queue_max:
+            raise Busy(f"{len(self._queue)} commands wait already; nothing was done")
+        if self._waiting_bytes >= QUEUE_BYTES_MAX:
+            raise Busy(f"{self._waiting_bytes >> 20} MiB of payloads wait already; nothing was done")
 
     async def ask_all(
         self, commands: Sequence[Command], actor: str = "hookd", request: str | None = None
     ) -> list[Answer | Refusal]:
-        """Have many commands recorded, in as few commits as they fit; the answers in the same order."""
+        """Have many commands recorded, in as few commits as they fit; the answers in the same order.
+
+        What comes from outside is to `admit` first.
+        """
         loop = asyncio.get_running_loop()
         answers: list[asyncio.Future[Answer | Refusal]] = [loop.create_future() for _ in commands]
-        for command, answer in zip(commands, answers, strict=True):
-            self._put(Pending(command, actor, request, answer))
-        return await asyncio.gather(*answers)
+        size = sum(map(payload_bytes, commands))
+        self._waiting_bytes += size
+        try:
+            for command, answer in zip(commands, answers, strict=True):
+                self._put(Pending(command, actor, request, answer))
+            return await asyncio.gather(*answers)
+        finally:
+            self._waiting_bytes -= size
 
     def tell(self, command: RecordAttempt | EndDelivery) -> None:
         """Have an outcome recorded. It stays queued until it is, however long the database is away."""

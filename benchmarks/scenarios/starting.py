@@ -27,7 +27,9 @@ async def start(bench: Bench) -> list[Result]:
     """From `hookd up` until it serves, has accepted and has delivered: with an empty log, and a long one."""
     subject = bench.subject
     bench.progress("start: a new home")
-    fresh = Subject(bench.scratch / "fresh", workers=subject.worker_count, program=subject.program, **_settings(subject))
+    fresh = Subject(
+        bench.scratch / "fresh", workers=subject.worker_count, program=subject.program, **_settings(subject)
+    )
     try:
         new_s = await fresh.up_s()
     finally:

@@ -38,7 +38,7 @@ class Answer(web.StreamResponse):
         """
         self._answer_status = status
         self._further = headers
-        self._writer: AbstractStreamWriter | None = None
+        self._begun = False
         self._stays = True
         self.body = body
         self.media = "" if body is None else media
@@ -60,7 +60,7 @@ class Answer(web.StreamResponse):
     @property
     def prepared(self) -> bool:
         """Whether it has gone out."""
-        return self._writer is not None
+        return self._begun
 
     @property
     def keep_alive(self) -> bool:
@@ -72,17 +72,19 @@ class Answer(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         """Send it, whole. Raises ConnectionError if the client has left."""
-        if self._writer is None:
-            self._writer = request.writer
-            self._stays = request.keep_alive
-            await self._writer.write(self._written(request))
-        return self._writer
+        if not self._begun:
+            await request.writer.write(self.begin(request))
+        return request.writer
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Wait until the client is not too far behind with reading."""
+        """Nothing is left to be sent."""
         assert not data
-        assert self._writer is not None
-        await self._writer.drain()
+
+    def begin(self, request: web.BaseRequest) -> bytes:
+        """Give the bytes to send, all at once: for whoever sends them now."""
+        self._begun = True
+        self._stays = request.keep_alive
+        return self._written(request)
 
     def _written(self, request: web.BaseRequest) -> bytes:
         status, body = self._answer_status, self.body or b""

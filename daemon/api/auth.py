@@ -259,7 +259,10 @@ class Tokens:
 
 def bearer(request: web.BaseRequest) -> str:
     """Read the token of the Authorization header. Raises Denied (401)."""
-    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    given = request.headers.get(hdrs.AUTHORIZATION, "")
+    if given.startswith("Bearer ey"):  # as nearly everybody spells it
+        return given[7:].rstrip()
+    scheme, _, token = given.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise _unauthenticated()
     return token.strip()

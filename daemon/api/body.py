@@ -1,11 +1,12 @@
 """Reading a body: bytes in, a validated model out; what can be worked out at the declaration is."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, get_args
+from typing import Final, Protocol, TypeVar, get_args, get_origin
 
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
 from daemon.api.errors import UNREADABLE, Invalid, Issue, invalid
@@ -14,19 +15,32 @@ from daemon.api.models import CamelMaybe
 from daemon.api.raw import holds_raw, is_raw, slices
 
 M = TypeVar("M", bound=BaseModel)
-Convert = Callable[[bytes], object]
+Path = tuple[str | int, ...]
+Convert = Callable[[bytes, Path], object]  # a value, and where the object stands that it is a field of
 
 
-async def received(request: web.BaseRequest) -> bytes:
-    """Take the bytes of a request's body: most have come along with its head. Raises HTTPException (413)."""
+class Cut(Protocol):
+    """Cuts an object into the values of its fields; `path` is where it stands in the body."""
+
+    def __call__(self, body: bytes, path: Path = ()) -> dict[str, object]:
+        """Give the values as a model takes them."""
+
+
+def at_once(request: web.BaseRequest) -> bytes | None:
+    """Take the bytes of a body that is here whole, as most are; None: it is not. Raises HTTPException (413)."""
     content = request.content
     if not content.is_eof():
-        await _ask_for_it(request)
-        return await request.read()
+        return None
     body = content.read_nowait()
     if len(body) > request.client_max_size:
         raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
     return body
+
+
+async def received(request: web.BaseRequest) -> bytes:
+    """Wait for the bytes of a body that is on its way. Raises HTTPException (413)."""
+    await _ask_for_it(request)
+    return await request.read()
 
 
 async def _ask_for_it(request: web.BaseRequest) -> None:
@@ -55,20 +69,16 @@ def _plain_reader(model: type[M]) -> Callable[[bytes], M]:
 
 
 def _raw_reader(model: type[M]) -> Callable[[bytes], M]:
-    converters = _converters(model)
-    # Where unknown fields are ignored they need not be parsed either.
-    unknown: Convert | None = None if model.model_config.get("extra", "ignore") == "ignore" else from_json
+    cut = _cutter(model)
     validate = model.__pydantic_validator__.validate_python
 
     def read(body: bytes) -> M:
-        values: dict[str, object] = {}
-        for name, raw in _cut(body).items():
-            convert = converters.get(name, unknown)
-            if convert is not None:
-                try:
-                    values[name] = convert(bytes(raw))
-                except ValueError as error:  # nesting or a number beyond all bounds
-                    raise _unreadable(error, name) from None
+        try:
+            values = cut(body)
+        except msgspec.ValidationError:
+            raise Invalid([Issue("body", (), "Input should be an object", "dict_type")]) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _unreadable(error) from None
         try:
             return validate(values)  # type: ignore[no-any-return]
         except ValidationError as found:
@@ -77,37 +87,77 @@ def _raw_reader(model: type[M]) -> Callable[[bytes], M]:
     return read
 
 
-def _cut(body: bytes) -> dict[str, msgspec.Raw]:
-    try:
-        return slices(body)
-    except msgspec.ValidationError:
-        raise Invalid([Issue("body", (), "Input should be an object", "dict_type")]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable(error) from None
+def _cutter(model: type[BaseModel]) -> Cut:
+    """Make what cuts an object into the values of its fields. It raises what `slices` raises, and Invalid."""
+    converters = {name: _converter(model, name, field) for name, field in spellings(model).items()}
+    # Where unknown fields are ignored they need not be parsed either.
+    unknown: Convert | None = None if model.model_config.get("extra", "ignore") == "ignore" else _parsed
+
+    def cut(body: bytes, path: Path = ()) -> dict[str, object]:
+        values: dict[str, object] = {}
+        for name, raw in slices(body).items():
+            convert = converters.get(name, unknown)
+            if convert is not None:
+                try:
+                    values[name] = convert(bytes(raw), path)
+                except ValueError as error:  # nesting or a number beyond all bounds
+                    raise _unreadable(error, *path, name) from None
+        return values
+
+    return cut
 
 
-def _unreadable(error: Exception, *path: str) -> Invalid:
+def _unreadable(error: Exception, *path: str | int) -> Invalid:
     return Invalid([Issue("body", path, f"Invalid JSON: {error}", UNREADABLE)])
 
 
-def _converters(model: type[BaseModel]) -> dict[str, Convert]:
-    return {name: _converter(model, field.annotation) for name, field in spellings(model).items()}
-
-
-def _converter(model: type[BaseModel], annotation: Any) -> Convert:
+def _converter(model: type[BaseModel], name: str, field: FieldInfo) -> Convert:
+    annotation = field.annotation
     if is_raw(annotation):
         return _as_sent
     members = get_args(annotation)
     if any(map(is_raw, members)):
         return _as_sent_or_none if type(None) in members else _as_sent
+    if get_origin(annotation) is list and holds_raw(annotation) and issubclass(members[0], BaseModel):
+        return _each(name, _cutter(members[0]), _bound(field))
     if holds_raw(annotation):
-        raise TypeError(f"{model.__name__}: RawJson can be cut out at the top level of a body only")
-    return from_json
+        raise TypeError(
+            f"{model.__name__}: RawJson can be cut out at the top level of a body, or of a list's objects"
+        )
+    return _parsed
 
 
-def _as_sent(raw: bytes) -> bytes:
+def _bound(field: FieldInfo) -> int:
+    for each in field.metadata:
+        if isinstance(found := getattr(each, "max_length", None), int):
+            return found
+    raise TypeError("a list of objects that hold RawJson needs a max_length")
+
+
+def _each(name: str, cut: Cut, most: int) -> Convert:
+    """Make the converter of a list of objects, of as many as are needed to see that there are too many."""
+
+    def convert(raw: bytes, path: Path) -> object:
+        if not raw.startswith(b"["):
+            return from_json(raw)
+        found = map(bytes, _LIST.decode(raw)[: most + 1])
+        return [
+            cut(each, (*path, name, nth)) if each[:1] == b"{" else from_json(each) for nth, each in enumerate(found)
+        ]
+
+    return convert
+
+
+def _parsed(raw: bytes, _path: Path) -> object:
+    return from_json(raw)
+
+
+def _as_sent(raw: bytes, _path: Path) -> bytes:
     return raw
 
 
-def _as_sent_or_none(raw: bytes) -> bytes | None:
+def _as_sent_or_none(raw: bytes, _path: Path) -> bytes | None:
     return None if raw == b"null" else raw
+
+
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])

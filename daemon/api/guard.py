@@ -1,7 +1,7 @@
 """Around every operation: each request has an id, and each error leaves in its surface's dialect."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from itertools import count
 from typing import Final, Protocol
@@ -12,6 +12,7 @@ from multidict import istr
 from pydantic_core import to_json
 
 from daemon.api.answer import REQUEST_ID_HEADER, Answer
+from daemon.api.connection import Handle, Request
 from daemon.api.dialect import Dialect
 from daemon.api.errors import ApiError, Internal, from_http
 from daemon.api.router import Router
@@ -19,8 +20,6 @@ from daemon.api.router import Router
 log = structlog.get_logger()
 
 REQUEST_ID_CHARS_MAX = 128
-
-Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _GIVEN: Final = istr(REQUEST_ID_HEADER)
 _PROCESS: Final = secrets.token_hex(8)
@@ -52,7 +51,7 @@ def guard(surfaces: Sequence[Speaker], router: Router, new_id: Callable[[], str]
     speakers = sorted(surfaces, key=lambda surface: len(surface.prefix), reverse=True)
     find = router.find
 
-    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(request: Request) -> web.StreamResponse:
         given = request.headers.get(_GIVEN)
         request_id = given if given and is_sane(given) else new_id()
         response: web.StreamResponse

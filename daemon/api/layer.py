@@ -8,9 +8,7 @@ async def create_message(call: Call[Org], app_id: str, body: MessageIn) -> Messa
 server = serve([messages], {DESK: desk}, body_bytes_max=2**21)
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -18,6 +16,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from daemon.api.answer import Answer
+from daemon.api.connection import Request, Server
 from daemon.api.dialect import Dialect
 from daemon.api.errors import ApiError
 from daemon.api.guard import fresh_id, guard
@@ -78,13 +77,15 @@ class Surface:
         auth: Auth[Any] | None = None,
         tag: str = "",
         media: str = JSON,
+        pipelined: bool = False,
         name: str | None = None,
     ) -> Callable[[H], H]:
         """Declare an operation; the handler stays as it is.
 
         The handler takes a Call, then by name: each path parameter, `body` and `query` where declared. It
-        returns what `out` says, None, a Reply, a refusal, or a stream of its own. `name` is the operationId,
-        the handler's name if not given. Raises TypeError if handler and declaration disagree.
+        returns what `out` says, None, a Reply, a refusal, or a stream of its own. `pipelined` is for those who do
+        nothing but ask the recorder, see `Request.make_way`. `name` is the operationId, the handler's name if not
+        given. Raises TypeError if handler and declaration disagree.
         """
 
         def declare(handler: H) -> H:
@@ -102,6 +103,7 @@ class Surface:
                 auth=auth,
                 tag=tag,
                 media=media,
+                pipelined=pipelined,
             )
             self._add(operation)
             return handler
@@ -144,13 +146,11 @@ def serve(
     `state` is what handlers find with `call.state`.
     """
     router = Router([route for surface in surfaces for route in surface.routes(state)])
-    loop = asyncio.get_running_loop()
-    request_of: Any = partial(web.BaseRequest, loop=loop, client_max_size=body_bytes_max)
-    return web.Server(guard(surfaces, router, new_id), request_factory=request_of, access_log=None)
+    return Server(guard(surfaces, router, new_id), body_bytes_max=body_bytes_max)
 
 
 def _constant(content: bytes) -> Run:
-    async def answer(_request: web.BaseRequest, _request_id: str, _found: dict[str, Any]) -> Answer:
+    async def answer(_request: Request, _request_id: str, _found: dict[str, Any]) -> Answer:
         return Answer(200, content, JSON)
 
     return answer

@@ -10,7 +10,8 @@ import msgspec
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from daemon.api.body import body_reader, received
+from daemon.api.body import at_once, body_reader, received
+from daemon.api.connection import Request
 from daemon.api.errors import ApiError, invalid
 from daemon.api.query import query_reader
 from daemon.api.reply import JSON, Reply, encoder, responder
@@ -54,7 +55,7 @@ def both(first: Auth[P], second: Auth[Q]) -> Auth[tuple[P, Q]]:
 class Call(msgspec.Struct, Generic[P_co], frozen=True):
     """One request on its way through a handler. `principal` is None where no auth is declared."""
 
-    request: web.BaseRequest
+    request: Request
     principal: P_co
     request_id: str
     started_with: State
@@ -67,7 +68,10 @@ class Call(msgspec.Struct, Generic[P_co], frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """A declaration; `also` are further successful statuses, `errors` those the handler answers with."""
+    """A declaration; `also` are further successful statuses, `errors` those the handler answers with.
+
+    `pipelined`: it may begin while those before it on the connection wait for their commit, see `Request.make_way`.
+    """
 
     method: str
     path: str
@@ -82,6 +86,7 @@ class Operation:
     auth: Auth[Any] | None = None
     tag: str = ""
     media: str = JSON
+    pipelined: bool = False
 
     def __post_init__(self) -> None:
         """Find at the declaration what else the first request would find. Raises TypeError."""
@@ -110,9 +115,12 @@ def runner(operation: Operation, refused: Refused, state: State) -> Run:
     read_query = query_reader(operation.query) if operation.query else None
     unasked = _unasked(operation.query)
     read_body = body_reader(operation.body) if operation.body else None
+    pipelined = operation.pipelined
     respond = responder(encoder(operation.out), operation.status, operation.media)
 
-    async def run(request: web.BaseRequest, request_id: str, found: dict[str, Any]) -> web.StreamResponse:
+    async def run(request: Request, request_id: str, found: dict[str, Any]) -> web.StreamResponse:
+        if request.before is not None and not pipelined:
+            await request.turn()
         principal = await check(request) if late else check(request)
         if read_path is not None:
             read_path(found)
@@ -120,7 +128,8 @@ def runner(operation: Operation, refused: Refused, state: State) -> Run:
             asked = unasked is None or request.rel_url.raw_query_string
             found["query"] = read_query(request.query) if asked else unasked
         if read_body is not None:
-            found["body"] = read_body(await received(request))
+            body = at_once(request)
+            found["body"] = read_body(await received(request) if body is None else body)
         got = await handler(Call(request, principal, request_id, state), **found)
         if got is not None and type(got) is not Reply and (error := refused(got)) is not None:
             raise error

@@ -46,10 +46,10 @@ class RawObject(RawJson):
     @classmethod
     def checked(cls, value: object) -> Self:
         """Take a slice known to be JSON, which must be an object."""
-        raw = super().checked(value)
-        if not raw.startswith(b"{"):
-            raise PydanticCustomError("dict_type", "Input should be an object")
-        return raw
+        if isinstance(value, bytes) and value[:1] == b"{":
+            return cls(value)
+        super().checked(value)
+        raise PydanticCustomError("dict_type", "Input should be an object")
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:

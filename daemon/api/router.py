@@ -12,9 +12,10 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from daemon.api.connection import Request
 from daemon.api.errors import ApiError, from_status
 
-Run = Callable[[web.BaseRequest, str, dict[str, Any]], Awaitable[web.StreamResponse]]
+Run = Callable[[Request, str, dict[str, Any]], Awaitable[web.StreamResponse]]
 """What answers a request: given its id, and the segments of its path that have a name."""
 Found = tuple[Run, dict[str, Any]]
 

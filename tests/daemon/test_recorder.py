@@ -555,3 +555,28 @@ async def test_loading_anew_takes_in_all_that_others_did() -> None:
     assert desk.world.known == {0: 4}
     assert len(await desk.ask(accept(1))) == 1
     assert len(desk.log.appends) == 1
+
+
+@virtual
+async def test_what_is_asked_together_counts_against_the_bounds() -> None:
+    desk = await Desk().open()
+    half = b"x" * (QUEUE_BYTES_MAX // 2)
+    together = [AcceptMessage(f"msg_{number}y", APP, "t", half, "d") for number in range(2)]
+    first = asyncio.create_task(desk.recorder.ask_all(together))
+    second = desk.ask(create(1))
+    first, second = await asyncio.gather(first, second, return_exceptions=True)
+    assert not any(isinstance(each, Refusal) for each in first)
+    assert isinstance(second, Busy)
+    assert not isinstance(await desk.ask(create(2)), Busy)
+
+
+@virtual
+async def test_nobody_is_admitted_while_enough_waits() -> None:
+    desk = await Desk().open()
+    desk.recorder.admit()
+    asked = asyncio.gather(*(desk.ask(create(number)) for number in range(5)))
+    await asyncio.sleep(0)
+    with pytest.raises(Busy, match="wait already"):
+        desk.recorder.admit()
+    await asked
+    desk.recorder.admit()

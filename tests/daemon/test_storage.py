@@ -11,6 +11,7 @@ from daemon.settings import Settings
 from daemon.storage import Storage
 from events.log import Unavailable
 from events.postgres import PostgresLog
+from tests.support.process import until
 
 
 async def opened(storage: Storage) -> int:
@@ -29,9 +30,12 @@ async def test_its_own_server_is_started_kept_and_stopped(home) -> None:
             server = storage.postgres
             before = server.pid
             os.kill(before, signal.SIGKILL)
-            async with asyncio.timeout(30):
-                while not any(each["event"] == "postgres_restarted" for each in logs):
-                    await asyncio.sleep(0)
+
+            async def restarted() -> bool:
+                await asyncio.sleep(0)
+                return any(each["event"] == "postgres_restarted" for each in logs)
+
+            await until(restarted)
             keeping.cancel()
         assert server.pid != before
     finally:

@@ -95,7 +95,7 @@ class House:
         return process
 
     async def crash(self) -> None:
-        if len(self.processes) > 1 or self.random.random() < 0.3:
+        if len(self.processes) > 1 or (self.processes and self.random.random() < 0.3):
             await self._out().crash()
             await asyncio.sleep(self.random.random() * LEASE_S)
         if not self.processes:

@@ -11,13 +11,14 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+import asyncpg
 import psutil
 from dotenv import dotenv_values
 
@@ -125,6 +126,13 @@ class Command:
             self._stirred.notify_all()
 
 
+async def until(happened: Callable[[], Awaitable[object]], within_s: float = END_S) -> None:
+    """Ask the real thing again and again: processes and tables tell nobody. TimeoutError."""
+    async with asyncio.timeout(within_s):
+        while not await happened():
+            pass
+
+
 class Hookd:
     """`hookd up` on one home, as often as a test likes. Its environment is what is given here."""
 
@@ -196,6 +204,14 @@ class Hookd:
         """Everything its last run has printed."""
         assert self.command is not None
         return self.command.said_all
+
+    async def ask(self, question: str, *about: object) -> Any:
+        """What its database answers."""
+        connection = await asyncpg.connect(self.dsn, timeout=30)
+        try:
+            return await connection.fetchval(question, *about)
+        finally:
+            await connection.close()
 
     async def _end(self) -> None:
         if self._session is not None:

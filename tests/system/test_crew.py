@@ -6,15 +6,23 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import psutil
 import pytest
 
-from tests.support.process import Hookd
+from tests.support.process import Hookd, until
 from tests.system.flood import Flood
 from tests.system.sink import Sink
 
 OWNERS = "select count(distinct owner) from log.head"
+
+
+async def shared(crew: Hookd) -> None:
+    """Wait until each of two has its part."""
+
+    async def by_two() -> bool:
+        return bool(await crew.ask(OWNERS) == 2)
+
+    await until(by_two)
 
 
 @pytest.fixture
@@ -26,23 +34,26 @@ async def crew(home: Path) -> AsyncIterator[Hookd]:
 
 async def test_each_worker_gets_a_share_and_the_end_is_in_order(crew: Hookd) -> None:
     assert len(crew.workers) == 2
-    await _until(crew, OWNERS, 2)
+    await shared(crew)
     assert await crew.down() == 0
     assert crew.postmaster is None
 
 
 async def test_a_worker_that_dies_is_replaced_and_what_it_owned_goes_on_at_once(crew: Hookd, sink: Sink) -> None:
     applications = [(await crew.create_endpoint(sink.url))[0] for _ in range(4)]
-    await _until(crew, OWNERS, 2)
+    await shared(crew)
     before = set(crew.workers)
     os.kill(min(before), signal.SIGKILL)
     async with Flood(crew, applications) as flood:
         await flood.more(50)
     await sink.until(lambda: sink.arrivals.keys() >= set(flood.accepted))
-    async with asyncio.timeout(20):
-        while len(crew.workers) < 2 or not set(crew.workers) - before:
-            await asyncio.sleep(0)
-    await _until(crew, OWNERS, 2)
+
+    async def replaced() -> bool:
+        await crew.ask("select")
+        return len(crew.workers) == 2 and bool(set(crew.workers) - before)
+
+    await until(replaced)
+    await shared(crew)
 
 
 async def test_workers_end_when_nobody_is_above_them(crew: Hookd) -> None:
@@ -60,13 +71,3 @@ async def test_a_port_that_somebody_listens_on_is_not_shared(crew: Hookd, home: 
     with pytest.raises(AssertionError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
         async with second:
             pass
-
-
-async def _until(crew: Hookd, question: str, answer: int) -> None:
-    connection = await asyncpg.connect(crew.dsn, timeout=30)
-    try:
-        async with asyncio.timeout(20):
-            while await connection.fetchval(question) != answer:
-                await asyncio.sleep(0)
-    finally:
-        await connection.close()

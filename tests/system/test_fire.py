@@ -1,6 +1,5 @@
 """Several processes share the work: killed, stopped beyond their lease and resumed, at random and under load."""
 
-import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -13,7 +12,7 @@ import psutil
 import pytest
 
 from daemon.ownership import LEASE_S
-from tests.support.process import Hookd
+from tests.support.process import Hookd, until
 from tests.system.conftest import assert_history_is_whole
 from tests.system.flood import Flood
 from tests.system.sink import Sink
@@ -73,9 +72,7 @@ async def _stop(crew: Hookd, random: Random) -> AsyncIterator[None]:
     name = cmdline[cmdline.index("worker") + 1]
     os.kill(stopped, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(LEASE_S * 4):
-            while await _ask(crew, "select count(*) from log.head where owner = $1", name):
-                await asyncio.sleep(0)
+        await until(lambda: crew.ask("select not exists (select from log.head where owner = $1)", name), LEASE_S * 4)
         yield
     finally:
         os.kill(stopped, signal.SIGCONT)
@@ -89,9 +86,7 @@ async def _stop_and_kill_another(crew: Hookd, random: Random) -> AsyncIterator[N
 
 async def _all_delivered(crew: Hookd, accepted: list[str]) -> None:
     """What arrived is recorded too, once everybody has come to rest."""
-    async with asyncio.timeout(30):
-        while await _ask(crew, "select count(*) from state.delivery"):
-            await asyncio.sleep(0)
+    await until(lambda: crew.ask("select not exists (select from state.delivery)"))
     connection = await asyncpg.connect(crew.dsn, timeout=30)
     try:
         ends = {row[0]: row[1] for row in await connection.fetch(ENDS)}
@@ -107,14 +102,5 @@ async def _assert_told(crew: Hookd, arrivals: Mapping[str, int]) -> None:
         attempts = {row[0]: row[2] for row in await connection.fetch(ENDS)}
         doubtful = [message for message, count in arrivals.items() if count > attempts[message]]
         assert not await connection.fetch(UNEXPLAINED, doubtful)
-    finally:
-        await connection.close()
-
-
-async def _ask(crew: Hookd, question: str, *about: str) -> int:
-    connection = await asyncpg.connect(crew.dsn, timeout=30)
-    try:
-        found: int = await connection.fetchval(question, *about)
-        return found
     finally:
         await connection.close()

@@ -16,12 +16,15 @@ from daemon.api.lists import Page
 from daemon.api.models import CamelIn, CamelOut
 from daemon.api.operation import Call
 from daemon.api.raw import RawObject
+from daemon.api.refusals import explain_v1
 from daemon.api.reply import Reply
 from daemon.api.v1 import applications
 from daemon.api.v1.applications import ApplicationIn
 from daemon.api.v1.callers import NOT_FOUND, Tenant, application_of, known_application
 from daemon.api.v1.fields import LABEL, EventId, Label, RetentionPeriod, unsupported
 from daemon.api.v1.listing import TimedQuery, oldest_first, page_of, slice_by_id, window
+from daemon.batch import Answer
+from daemon.desk import Desk
 from events import ids
 from events.application import Application
 from events.message import AcceptMessage, Message
@@ -30,10 +33,13 @@ from events.views import Narrowed, Slice
 
 TAG: Final = "Message"
 ALL: Final = "/app/{app_id}/msg"
+MESSAGES_MAX: Final = 1000  # in one batch
 NAMEABLE: Final = re.compile(LABEL)
 
 EMPTY: Final = RawObject(b"{}")
 EXPIRED: Final = RawObject(b'{"expired":true}')
+
+_encode: Final = msgspec.json.Encoder().encode
 
 Channels = Annotated[list[Label], Field(min_length=1, max_length=5)]
 Later = Annotated[Any, *unsupported("delivery at a later time is")]
@@ -64,6 +70,27 @@ class MessageOut(CamelOut):
     payload: RawObject
     channels: list[str] | None
     timestamp: datetime
+
+
+class MessagesIn(CamelIn):
+    """New messages, accepted or refused one by one."""
+
+    messages: list[MessageIn] = Field(min_length=1, max_length=MESSAGES_MAX)
+
+
+class MessageRefused(CamelOut):
+    """Why the message at this index of the batch was not accepted: status and body as if it had been sent alone."""
+
+    index: int
+    status: int
+    code: str
+    detail: str
+
+
+class MessagesOut(CamelOut):
+    """One entry for each message, in their order."""
+
+    data: list[MessageOut | MessageRefused]
 
 
 class _Written(msgspec.Struct, rename="camel"):
@@ -97,7 +124,20 @@ def declare(surface: Surface, tokens: Tokens) -> None:
         errors=(404, 409, 503),
         auth=tokens.org,
         tag=TAG,
+        pipelined=True,
     )(create_message)
+    surface.op(
+        "POST",
+        ALL + "/batch",
+        body=MessagesIn,
+        query=ContentQuery,
+        out=MessagesOut,
+        status=202,
+        errors=(404, 503),
+        auth=tokens.org,
+        tag=TAG,
+        pipelined=True,
+    )(create_messages)
     surface.op("GET", ALL, query=TimedQuery, out=Page[MessageOut], errors=(404, 503), auth=tokens.tenant, tag=TAG)(
         list_messages
     )
@@ -113,23 +153,35 @@ async def create_message(call: Call[Org], app_id: str, body: MessageIn, query: C
     """
     desk = call.state(DESK)
     application = known_application(call, app_id) or await _create_application(call, app_id, body.application)
-    payload = body.payload
-    command = AcceptMessage(
-        desk.mint(ids.MESSAGE),
-        application.id,
-        body.event_type,
-        payload,
-        sha256(payload).hexdigest(),
-        None if body.channels is None else tuple(body.channels),
-        body.event_id,
-        body.payload_retention_period,
-    )
+    command = _accept(desk, application, body)
+    call.request.make_way()
     answer = await desk.ask(command, call.principal.actor, call.request_id)
     if isinstance(answer, Refusal):
         return answer
-    message = answer[0]
-    assert isinstance(message, Message)
-    return Reply(body=_written(message, payload if query.with_content else EMPTY))
+    return Reply(body=_encode(_written(answer, body, query)))
+
+
+async def create_messages(call: Call[Org], app_id: str, body: MessagesIn, query: ContentQuery) -> Reply:
+    """Accept up to 1,000 messages with one wait for the disk; all are durable once this is answered.
+
+    Each is accepted or refused for itself: `data` has a message or a refusal for each, in their order. A body that
+    does not fit is refused as a whole, and then nothing of it is accepted. After a 503, repeat it with the same
+    eventIds: those that were accepted are refused then. With `application` in any of them, the application is created
+    first if it does not exist.
+    """
+    desk = call.state(DESK)
+    application = known_application(call, app_id)
+    if application is None:
+        wanted = next((each.application for each in body.messages if each.application is not None), None)
+        application = await _create_application(call, app_id, wanted)
+    commands = [_accept(desk, application, each) for each in body.messages]
+    call.request.make_way()
+    answers = await desk.ask_all(commands, call.principal.actor, call.request_id)
+    data = [
+        _refused(index, answer) if isinstance(answer, Refusal) else _written(answer, sent, query)
+        for index, (sent, answer) in enumerate(zip(body.messages, answers, strict=True))
+    ]
+    return Reply(body=_encode({"data": data}))
 
 
 async def list_messages(call: Call[Tenant], app_id: str, query: TimedQuery) -> Page[MessageOut]:
@@ -183,10 +235,30 @@ def _payload(message: Message, payloads: dict[str, bytes] | None) -> RawObject:
     return EXPIRED if kept is None else RawObject(kept)
 
 
-def _written(message: Message, payload: RawObject) -> bytes:
-    raw, at = msgspec.Raw(payload), message.accepted_at
-    out = _Written(message.id, message.event_id, message.event_type, raw, message.channels, at)
-    return msgspec.json.encode(out)
+def _accept(desk: Desk, application: Application, body: MessageIn) -> AcceptMessage:
+    return AcceptMessage(
+        desk.mint(ids.MESSAGE),
+        application.id,
+        body.event_type,
+        body.payload,
+        sha256(body.payload).hexdigest(),
+        None if body.channels is None else tuple(body.channels),
+        body.event_id,
+        body.payload_retention_period,
+    )
+
+
+def _written(answer: Answer, sent: MessageIn, query: ContentQuery) -> _Written:
+    message = answer[0]
+    assert isinstance(message, Message)
+    raw, at = msgspec.Raw(sent.payload if query.with_content else EMPTY), message.accepted_at
+    return _Written(message.id, message.event_id, message.event_type, raw, message.channels, at)
+
+
+def _refused(index: int, refusal: Refusal) -> dict[str, object]:
+    error = explain_v1(refusal)
+    assert error is not None
+    return {"index": index, "status": error.status, "code": error.code, "detail": error.detail}
 
 
 def write(message: Message, payload: RawObject) -> MessageOut:

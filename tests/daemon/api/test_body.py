@@ -81,3 +81,41 @@ async def test_the_limit_holds_however_the_body_comes(client, size, fits, at_onc
     response = await client.post("/log/0", data=body if at_once else parts())
     assert response.status == (201 if fits else 413)
     assert (await response.read() == b'{"url":"' + body[8:-2] + b'","size":1}') is fits
+
+
+class Several(BaseModel):
+    items: list[Aliased] = Field(max_length=2)
+
+
+def test_raw_in_the_objects_of_a_list():
+    found = body_reader(Several)(b'{"items":[ {"data":[1 ]}, {"payload":{"a":1.0e0},"number":7} ]}').items
+    assert [(each.payload, each.number) for each in found] == [(b"[1 ]", 0), (b'{"a":1.0e0}', 7)]
+    assert body_reader(Several)(b'{"items":[]}').items == []
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "kind"),
+    [
+        (b'{"items":[{},{"number":"x"}]}', ("items", 1, "number"), "int_parsing"),
+        (b'{"items":[{},{"number":1e400}]}', ("items", 1, "number"), "finite_number"),
+        (b'{"items":[{},{"number":' + b"9" * 5000 + b"}]}", ("items", 1, "number"), "json_invalid"),
+        (b'{"items":[{},7]}', ("items", 1), "model_type"),
+        (b'{"items":[{},[{}]]}', ("items", 1), "model_type"),
+        (b'{"items":{}}', ("items",), "list_type"),
+        (b'{"items":null}', ("items",), "list_type"),
+        (b'{"items":[{},{},{"number":"x"},{}]}', ("items",), "too_long"),
+        (b'{"items":[{},{]}', (), "json_invalid"),
+    ],
+)
+def test_what_is_wrong_in_a_list_is_named_by_its_place(body, path, kind):
+    with pytest.raises(Invalid) as caught:
+        body_reader(Several)(body)
+    assert (caught.value.issues[0].path, caught.value.issues[0].kind) == (path, kind)
+
+
+def test_a_list_of_raw_without_a_bound_is_refused_at_the_declaration():
+    class Endless(BaseModel):
+        items: list[Aliased]
+
+    with pytest.raises(TypeError, match="max_length"):
+        body_reader(Endless)

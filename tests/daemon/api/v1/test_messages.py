@@ -201,3 +201,70 @@ async def test_nothing_from_the_future(running, app_id):
     await running.message(app_id)
     running.clock.at = START + timedelta(seconds=1)
     assert await ids_of(running, app_id) == ([], True)
+
+
+async def batch(running, app_id, *messages, query="", expect=202):
+    told = await running.call("POST", f"/app/{app_id}/msg/batch{query}", {"messages": list(messages)}, expect=expect)
+    return told["data"] if expect == 202 else told
+
+
+async def test_a_batch_is_accepted_in_its_order_and_each_payload_kept_byte_for_byte(running, app_id):
+    one = b'{"eventType":"a.b","payload":%b,"eventId":"e1","channels":["c"]}' % PAYLOAD
+    body = b'{"messages":[%b, {"eventType":"c","data":{ }}]}' % one
+    response = await running.client.post(f"/api/v1/app/{app_id}/msg/batch", data=body, headers=running.headers)
+    raw = await response.read()
+    first, second = json.loads(raw)["data"]
+    assert (response.status, first["eventId"], second["eventType"]) == (202, "e1", "c")
+    assert b'"payload":' + PAYLOAD in raw
+    assert second["payload"] == {}
+    for made in (first, second):
+        assert await running.call("GET", f"/app/acme/msg/{made['id']}", expect=200) == made
+    recorded = (await running.log.read([(running.desk.world.partition_of(app_id), 0, None)], 100))[-2:]
+    assert [each.stream for each in recorded] == [first["id"], second["id"]]
+    assert len({each.at for each in recorded}) == 1  # one commit
+
+
+async def test_of_a_batch_only_what_is_taken_is_refused(running, app_id):
+    await running.message(app_id, eventId="once")
+    sent = [{"eventType": "a", "payload": {}, "eventId": name} for name in ("e1", "once", "e2", "e1")]
+    first, taken, second, again = await batch(running, app_id, *sent)
+    assert [first["eventId"], second["eventId"]] == ["e1", "e2"]
+    detail = "a message with event id once exists already"
+    assert taken == {"index": 1, "status": 409, "code": "conflict", "detail": detail}
+    assert (again["index"], again["code"]) == (3, "conflict")
+
+
+async def test_a_batch_that_does_not_fit_is_refused_as_a_whole(running, app_id):
+    fine = {"eventType": "a", "payload": {}}
+    told = await batch(running, app_id, fine, {"eventType": "a b", "payload": {}}, expect=422)
+    assert told["detail"][0]["loc"] == ["body", "messages", "[1]", "eventType"]
+    told = await batch(running, app_id, fine, fine, {"eventType": "a", "payload": []}, expect=422)
+    assert told["detail"][0]["loc"] == ["body", "messages", "[2]", "payload"]
+    for many in (0, 1001):
+        told = await batch(running, app_id, *[fine] * many, expect=422)
+        assert told["detail"][0]["loc"] == ["body", "messages"]
+    assert (await running.call("GET", f"/app/{app_id}/msg", expect=200))["data"] == []
+
+
+async def test_a_batch_without_content(running, app_id):
+    (made,) = await batch(running, app_id, {"eventType": "a", "payload": {"x": 1}}, query="?with_content=false")
+    assert made["payload"] == {}
+    assert (await running.call("GET", f"/app/acme/msg/{made['id']}", expect=200))["payload"] == {"x": 1}
+
+
+async def test_a_batch_makes_the_application_it_names(running):
+    fine = {"eventType": "a", "payload": {}}
+    assert (await batch(running, "new", fine, expect=404))["code"] == "not_found"
+    made = await batch(running, "new", fine, fine | {"application": {"name": "New", "uid": "new"}})
+    assert [each["eventType"] for each in made] == ["a", "a"]
+
+
+async def test_a_full_queue_takes_nothing_of_a_batch(running, app_id):
+    running.desk.recorder._queue_max = 0
+    told = await batch(running, app_id, {"eventType": "a", "payload": {}}, expect=503)
+    assert told["code"] == "unavailable"
+
+
+async def test_a_thousand_in_one_batch(running, app_id):
+    made = await batch(running, app_id, *({"eventType": f"t{number}", "payload": {}} for number in range(1000)))
+    assert [each["eventType"] for each in made] == [f"t{number}" for number in range(1000)]
