@@ -382,7 +382,7 @@ begin
         and (head.known is null or h.config <= head.known)
       returning h.seq - head.events into before;
     if not found then
-      perform log.refuse_heads(heads);
+      perform log.refuse_heads(heads[cardinality(base) + 1:]);  -- those before have moved on with this append
     end if;
     base := base || before;
   end loop;

@@ -46,6 +46,13 @@ class Batch:
         self.rows: dict[str, FailureRow | None] = {}  # endpoint → its failures in a row before this batch
         self.event_ids: set[tuple[str, str]] = set()  # (application, event id) that are taken
 
+    @property
+    def denies(self) -> bool:
+        """Whether somebody who asked is told no, or that nothing was to be done."""
+        return any(
+            each.answer is not None and (not answer or isinstance(answer, Refusal)) for each, answer in self.answers
+        )
+
 
 def payload_bytes(command: Command) -> int:
     """What the command holds of payloads, in bytes."""

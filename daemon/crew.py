@@ -33,10 +33,6 @@ class WorkerFailed(Exception):
     """A worker could not start; it has said why."""
 
 
-class _Ended(Exception):
-    """A worker is gone."""
-
-
 class Crew:
     """`command`: how a worker is started, by its name and port."""
 
@@ -83,7 +79,7 @@ class Crew:
                 raise WorkerFailed
 
     async def _work(self) -> None:
-        """Run one worker until it ends; whatever it owned is free then."""
+        """Run one worker until it ends, and return; whatever it owned is free then."""
         assert self._socket is not None
         assert self._log is not None
         name = process_name()
@@ -104,7 +100,7 @@ class Crew:
             await asyncio.Event().wait()
         with suppress(Unavailable):  # then its lease has to end first
             await self._log.leave(name)
-        raise _Ended(f"worker {name} (pid {worker.pid}) ended with status {status}")
+        log.error("worker_ended", name=name, pid=worker.pid, status=status)
 
     async def _listen_to(self, worker: asyncio.subprocess.Process) -> None:
         assert worker.stdout is not None

@@ -104,6 +104,7 @@ class Dispatcher:
         self.on_orphans: Callable[[int, str], None] = lambda _partition, _endpoint: None
         self.in_flight = 0
         self.stopped = False
+        self._leased_until = 0.0  # by the clock of the loop
         self._landed_last: asyncio.Event = asyncio.Event()
         self._leaving: set[Target] = set()  # forgotten, with attempts still under way
         self._left = asyncio.Event()
@@ -213,7 +214,7 @@ class Dispatcher:
         if due_at is None:
             target.lane.look()
         else:
-            target.lane.wake_at = due_at
+            target.lane.wake_by(due_at)
         self.attend(target)
 
     def target(self, endpoint_id: str) -> Target | None:
@@ -287,8 +288,15 @@ class Dispatcher:
             self._turning = True
             self._loop.call_soon(self._turn)
 
+    def lease(self, until: float) -> None:
+        """What is owned here is so until then, by the clock of the loop, whatever happens: begin nothing later."""
+        self._leased_until = until
+        self._schedule()
+
     def _turn(self) -> None:
         self._turning = False
+        if self._loop.time() >= self._leased_until:
+            return  # the process was stopped, or the database is away: others may deliver by now
         ready, now = self._ready, self._clock.now()
         for _ in range(len(ready)):
             if self.in_flight >= self._in_flight_max or self.stopped:
@@ -374,6 +382,9 @@ class Dispatcher:
 
     def _ignored(self, command: RecordAttempt | EndDelivery) -> None:
         """Nothing was recorded of this: let the delivery go, and look into the table again after a pause."""
+        now = self._recorder.epochs.get(command.delivery.partition)
+        if isinstance(command, RecordAttempt) and command.epoch not in (LOST, now):
+            return  # of an earlier reign: what this one knows of the delivery it has from the table
         target = self._targets.get(command.delivery.endpoint)
         if target is not None:
             target.lane.settle(command.delivery.message, command.delivery.version + 1, None)

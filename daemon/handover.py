@@ -36,6 +36,7 @@ class Handover:
     def serve(self, owner: Owner) -> None:
         """Hear of what it takes and is about to give."""
         owner.on_taken = self._take_over
+        owner.on_leased = self._dispatcher.lease
         owner.on_leaving = self._hand_over
 
     async def _take_over(self, positions: dict[int, int]) -> None:

@@ -43,6 +43,7 @@ class Hearing:
         news = parse(text)
         if news is None or news.sender == self._name:
             return
+        self._recorder.shared = True
         self._follower.heard(None if news.events is None or news.config is None else news.events | news.config)
         self._outdate(range(self._world.partitions) if news.config is None else news.config)
 

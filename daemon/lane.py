@@ -130,7 +130,7 @@ class Lane:
                 continue
             assert row.next_at is not None
             if row.next_at > now:
-                self._wake_by(row.next_at)
+                self.wake_by(row.next_at)
                 break
             if len(self._held) >= self.capacity:
                 self.more = True
@@ -155,6 +155,7 @@ class Lane:
         """Nothing here and nothing known to come: the target may be forgotten."""
         return not self._held and self.rests() and not self._reading
 
-    def _wake_by(self, moment: datetime) -> None:
+    def wake_by(self, moment: datetime) -> None:
+        """Something in the table is due then."""
         if self.wake_at is None or moment < self.wake_at:
             self.wake_at = moment

@@ -39,6 +39,8 @@ class Owner:
         self.name = name
         self.processes: tuple[str, ...] = (name,)
         self._gone = False
+        self._stepping = asyncio.Lock()
+        self.on_leased: Callable[[float], None] = lambda _: None
         self.report: Callable[[], str | None] = lambda: None
         self.on_taken: Callable[[dict[int, int]], Awaitable[None]] = _nothing
         self.on_roll: Callable[[Roll], None] = lambda _: None
@@ -60,10 +62,18 @@ class Owner:
 
     async def turn(self) -> None:
         """Prolong the lease, and take a step towards an equal share. Unavailable."""
-        if self._gone:
-            return
+        async with self._stepping:
+            if not self._gone:
+                await self._step()
+
+    async def _step(self) -> None:
+        until = (
+            asyncio.get_running_loop().time() + LEASE_S
+        )  # from before it was asked for: rather too early than late
         roll = await self._log.attend(self.name, LEASE_S, self.report())
+        self.on_leased(until)
         self.processes = roll.processes
+        self._recorder.shared = len(roll.processes) > 1
         self.on_roll(roll)
         mine = {head.partition for head in roll.heads if head.owner == self.name}
         self._recorder.lose(self._recorder.epochs.keys() - mine)
@@ -109,4 +119,5 @@ class Owner:
     async def leave(self) -> None:
         """Give everything back, so that the others need not wait for the lease to end. Unavailable."""
         self._gone = True
-        await self._log.leave(self.name)
+        async with self._stepping:
+            await self._log.leave(self.name)

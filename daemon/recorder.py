@@ -81,6 +81,7 @@ class Recorder:
         self.on_reconnected: Callable[[], None] = lambda: None
         self.on_lost: Callable[[frozenset[int]], None] = lambda _: None
         self.available = True
+        self.shared = False  # other processes append to this log too
         self._turn = asyncio.Lock()  # held while a batch is under way: nothing else changes the world meanwhile
 
     # --- asking
@@ -187,11 +188,21 @@ class Recorder:
 
     async def _record(self, pending: list[Pending]) -> None:
         stale = changed = False
-        for _ in range(STALE_RETRIES_MAX):
+        unknown: Iterable[int] = ()  # partitions whose configuration is to be learned first
+        sure = not self.shared  # that nothing is refused for what others have changed meanwhile
+        tries = STALE_RETRIES_MAX
+        while tries:
             try:
+                if unknown:
+                    await self._learn(unknown)
+                    unknown = ()
                 if stale:
                     pending = await self._reread(pending, config=changed)
                 batch = self._decider.decide(pending, await self._taken(pending), self._clock.now())
+                if not sure and batch.denies:
+                    self._decider.take_back(batch)
+                    sure, unknown = True, range(self._world.partitions)
+                    continue
                 changed = bool(batch.changed)
                 events = await self._append(batch)
             except Unavailable as error:
@@ -199,7 +210,8 @@ class Recorder:
             except Fenced as error:
                 self.lose(error.partitions)
             except Outdated as error:
-                await self._learn(error.partitions)
+                unknown = error.partitions
+                continue  # others go on changing things, and each time we know more
             except Stale:
                 stale = True
             except Blocked as error:
@@ -207,6 +219,7 @@ class Recorder:
                 return self._fail([each for each, _ in batch.answers], error)
             else:
                 return self._publish(batch, events)
+            tries -= 1
         raise Unavailable("states kept moving on; try again")
 
     async def _append(self, batch: Batch) -> list[Recorded]:
@@ -270,6 +283,14 @@ class Recorder:
             self._world.learn(recorded)
             self._heed(recorded)
 
+    async def freshen(self) -> bool:
+        """Whether others had decided something that was not known here, and now is. Unavailable."""
+        if not self.shared:
+            return False
+        before = dict(self._world.known)
+        await self.learn(range(self._world.partitions))
+        return before != self._world.known
+
     async def load(self) -> None:
         """Begin anew from the tables. Unavailable."""
         async with self._turn:
@@ -292,6 +313,7 @@ class Recorder:
         for partition in lost:
             del self.epochs[partition]
         if lost:
+            self._world.forget_failures(lost)
             log.warning("partitions_lost", partitions=sorted(lost))
             self.on_lost(lost)
 

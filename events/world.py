@@ -4,7 +4,7 @@ A fold of the config streams (applications, endpoints, event types, admins), kep
 and deliveries are not in it: they are many, and stay in their tables.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -151,6 +151,13 @@ class World:
             self.known[recorded.partition] = recorded.seq
             if type(recorded.event) in EVOLVE:
                 self.apply(recorded, recorded.at)
+
+    def forget_failures(self, partitions: Collection[int]) -> None:
+        """Others count them now, for the endpoints of these partitions."""
+        for key in list(self.rows):
+            endpoint = self.endpoint(key)
+            if endpoint is None or endpoint.partition in partitions:
+                del self.rows[key]
 
     def undo(self, before: Entity | None, after: Entity) -> None:
         """Take back one `apply`: the append it belonged to did not happen."""

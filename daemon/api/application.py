@@ -10,7 +10,7 @@ from daemon.api.auth import AdminIds, Tokens
 from daemon.api.context import AS_OF, BOARD, DESK, LIVE, LOG, TOKENS
 from daemon.api.guard import fresh_id
 from daemon.api.layer import serve
-from daemon.api.operation import State
+from daemon.api.operation import FRESHEN, State
 from daemon.api.own import Thresholds, Vitals
 from daemon.api.seed.passwords import PASSWORDS, Passwords
 from daemon.desk import Desk
@@ -52,5 +52,6 @@ def build(
         LOG: LogViews(reading),
         AS_OF: AsOfViews(reading),
         PASSWORDS: passwords or Passwords(),
+        FRESHEN: desk.recorder.freshen,
     }
     return serve(surfaces, state, body_bytes_max=BODY_BYTES_MAX, new_id=new_id)

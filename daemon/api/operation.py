@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Final, Generic, TypeVar, get_type_hints
 
 import msgspec
 from aiohttp import web
@@ -25,6 +25,10 @@ S = TypeVar("S")
 State = Mapping[web.AppKey[Any], Any]
 Handler = Callable[..., Awaitable[Any]]
 Refused = Callable[[object], ApiError | None]
+
+FRESHEN: web.AppKey[Callable[[], Awaitable[bool]]] = web.AppKey("freshen")
+"""Has this process learn what others have changed; whether that was anything."""
+_NOT_KNOWN: Final = frozenset({401, 404})
 
 _PARAMETER = re.compile(r"\{(\w+)")
 
@@ -117,11 +121,28 @@ def runner(operation: Operation, refused: Refused, state: State) -> Run:
     read_body = body_reader(operation.body) if operation.body else None
     pipelined = operation.pipelined
     respond = responder(encoder(operation.out), operation.status, operation.media)
+    freshen = state.get(FRESHEN)
+
+    async def is_news(raised: Exception) -> bool:
+        """Whether somebody or something was only not known yet: another process has just made it."""
+        error = raised if isinstance(raised, ApiError) else refused(raised)
+        return error is not None and error.status in _NOT_KNOWN and freshen is not None and await freshen()
+
+    async def answer(call: Call[Any], found: dict[str, Any]) -> Any:
+        got = await handler(call, **found)
+        if got is not None and type(got) is not Reply and (error := refused(got)) is not None:
+            raise error
+        return got
 
     async def run(request: Request, request_id: str, found: dict[str, Any]) -> web.StreamResponse:
         if request.before is not None and not pipelined:
             await request.turn()
-        principal = await check(request) if late else check(request)
+        try:
+            principal = await check(request) if late else check(request)
+        except ApiError as denied:
+            if not await is_news(denied):
+                raise
+            principal = await check(request) if late else check(request)
         if read_path is not None:
             read_path(found)
         if read_query is not None:
@@ -130,10 +151,13 @@ def runner(operation: Operation, refused: Refused, state: State) -> Run:
         if read_body is not None:
             body = at_once(request)
             found["body"] = read_body(await received(request) if body is None else body)
-        got = await handler(Call(request, principal, request_id, state), **found)
-        if got is not None and type(got) is not Reply and (error := refused(got)) is not None:
-            raise error
-        return respond(got)
+        call = Call(request, principal, request_id, state)
+        try:
+            return respond(await answer(call, found))
+        except Exception as raised:
+            if not await is_news(raised):
+                raise
+        return respond(await answer(call, found))
 
     return run
 

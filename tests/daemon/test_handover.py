@@ -238,3 +238,23 @@ async def test_a_payload_expunged_while_another_owned_it_is_not_sent() -> None:
     assert house.far.sent == []
     assert house.kinds().count(PartitionTaken) == 3
     await house.end()
+
+
+@virtual
+async def test_whoever_goes_on_after_its_lease_begins_nothing_before_it_knows_what_it_still_owns() -> None:
+    house = House()
+    with capture_logs():
+        first, _ = await house.start(), await house.start()
+        await house.furnish(first, always(ok(took_s=1.0)))
+        await first.recorder.ask(UpdateEndpoint("ep_1", "app_1", {"batch_size": 1}), "test")
+        for _ in range(3):
+            await house.send(first)
+        await asyncio.sleep(0.5)
+        with first.stopped():
+            await asyncio.sleep(LEASE_S + 2 * RENEW_S)
+            assert house.owners() == {"process 2"}
+        await asyncio.sleep(SHARED_S)
+    by_first = [each for each in house.far.sent if each.process == first.name]
+    assert len(by_first) == 1, "what was under way when it was stopped"
+    assert house.kinds().count(AttemptSucceeded) == 3
+    await house.end()

@@ -6,6 +6,7 @@ process on what is left, as a restart would.
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -285,7 +286,9 @@ class Simulated:
         self.supervisor = Supervisor()
         for run in (self.recorder.run, self.feeder.feed, self.follower.run, self.feeder.cancel_orphans):
             self.supervisor.service(run.__name__, run)
-        if not self.quiet:
+        if self.quiet:
+            self.dispatcher.lease(math.inf)
+        else:
             self.supervisor.service("keep", self.owner.keep)
             self.supervisor.service("upkeep", self._upkeep)
         self.running = True

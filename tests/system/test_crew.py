@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
@@ -49,11 +50,31 @@ async def test_a_worker_that_dies_is_replaced_and_what_it_owned_goes_on_at_once(
     await sink.until(lambda: sink.arrivals.keys() >= set(flood.accepted))
 
     async def replaced() -> bool:
-        await crew.ask("select")
+        await crew.ask("select 1")
         return len(crew.workers) == 2 and bool(set(crew.workers) - before)
 
     await until(replaced)
     await shared(crew)
+
+
+async def test_what_one_worker_was_told_every_other_knows(crew: Hookd, sink: Sink) -> None:
+    token, arrived = crew.token(), []
+    for number in range(12):
+        made = []
+        steps = [
+            ("/api/v1/app", {"name": "a", "uid": f"app-{number}"}),
+            (f"/api/v1/app/app-{number}/endpoint", {"url": sink.url}),
+            (f"/api/v1/app/app-{number}/msg", {"eventType": "a.b", "payload": {}}),
+        ]
+        for path, body in steps:  # each on a connection of its own, so to whichever worker gets it
+            async with aiohttp.ClientSession(headers={"authorization": f"Bearer {token}"}) as session:
+                async with session.post(crew.url + path, json=body) as reply:
+                    made.append((await reply.json())["id"])
+                    assert reply.ok, made
+                async with session.get(crew.url + path + ("" if path.endswith("/app") else f"/{made[-1]}")) as reply:
+                    assert reply.status == 200, await reply.text()
+        arrived.append(made[-1])
+    await sink.until(lambda: sink.arrivals.keys() >= set(arrived))
 
 
 async def test_workers_end_when_nobody_is_above_them(crew: Hookd) -> None:
