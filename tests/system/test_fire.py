@@ -45,6 +45,7 @@ async def test_workers_killed_stopped_and_resumed_at_random_lose_nothing(crew: H
     async with Flood(crew, applications, senders=8) as flood, Flood(crew, slow, senders=2) as slowly:
         for act in (_kill, _stop, _kill, _stop_and_kill_another):
             hole.answering = False
+            await until(lambda: crew.ask("select count(distinct owner) = 3 from log.head"))
             await flood.more(random.randint(100, 400))
             await slowly.more(2 * APPLICATIONS)  # under way, wherever it is
             async with act(crew, random):
