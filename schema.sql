@@ -334,16 +334,18 @@ end $$;
 -- ------------------------------------------------------------------------------------------------------- append --
 
 -- The rows of an append. Of a head, `known` is the last event of configuration that was known to who decided (null: it
--- does not matter), and `config` the place among the new events of the last that is one. `slot` is the index of an event's partition in the append's heads, `nth` its place among
--- that partition's new events; `was` is the version a row had when it was read.
+-- does not matter), and `config` the place among the new events of the last that is one. `slot` is the index of an
+-- event's partition in the append's heads, `nth` its place among that partition's new events; `was` is the version a
+-- row had when it was read.
 create type log.new_head      as (partition smallint, events int, epoch bigint, known bigint, config int);
-create type log.new_event     as (slot int, nth int, stream text, endpoint text, version int, type text,
-                                  schema smallint, actor text, request text, body bytea);
-create type log.new_message   as (partition smallint, application text, id text, event_type text, channels text[],
-                                  event_id text, digest text, deliveries int, payload bytea,
-                                  retention_days smallint);
-create type log.new_delivery  as (partition smallint, message text, endpoint text, retention_days smallint);
-create type log.done_delivery as (partition smallint, message text, endpoint text, was int);
+create type log.new_event     as (slot int, nth int, version int,
+                                  was int,  -- 0, or: with this event its delivery is delivered, and the row goes
+                                  type text, schema smallint, actor text, request text, stream text, endpoint text,
+                                  body bytea);
+create type log.new_message   as (partition smallint, retention_days smallint, application text, id text,
+                                  event_type text, event_id text, digest text, channels text[],
+                                  endpoints text[],  -- a delivery to each is born, due now
+                                  payload bytea);
 create type log.moved_delivery as (partition smallint, message text, endpoint text, was int, state text,
                                   attempts smallint, next_at timestamptz, version int, reason text);
 create type log.returned_delivery as (partition smallint, message text, endpoint text, was int, state text,
@@ -358,8 +360,7 @@ create function log.append(
   heads     log.new_head[],        -- the partitions touched, ascending; an epoch of null accepts any owner
   events    log.new_event[],
   messages  log.new_message[],     -- accepted, with their payloads
-  born      log.new_delivery[],    -- due now
-  delivered log.done_delivery[],   -- their rows go
+  delivered int,                   -- how many of the events say `was`
   moved     log.moved_delivery[],
   responses log.new_response[],    -- by index into events
   config    json,                  -- {table: [row]}: rows of the config tables, each with the version it had as `was`
@@ -416,30 +417,29 @@ begin
         (partition, application, id, event_type, channels, event_id, digest, size, deliveries, accepted_at,
          retention_days)
       select m.partition, m.application, m.id, m.event_type, m.channels, m.event_id, m.digest,
-             octet_length(m.payload), m.deliveries, now, m.retention_days
+             octet_length(m.payload), cardinality(m.endpoints), now, m.retention_days
       from unnest(messages) m;
     insert into content.payload (day, partition, message, body)
       select (now at time zone 'UTC')::date + m.retention_days, m.partition, m.id, m.payload from unnest(messages) m;
-  end if;
-
-  if cardinality(born) > 0 then
     insert into state.delivery
         (partition, message, endpoint, accepted_at, next_at, state, attempts, version, retention_days)
-      select b.partition, b.message, b.endpoint, now, now, 'pending', 0, 1, b.retention_days from unnest(born) b;
+      select m.partition, m.id, unnest(m.endpoints), now, now, 'pending', 0, 1, m.retention_days
+      from unnest(messages) m;
   end if;
 
-  if cardinality(delivered) > 0 then
+  if delivered > 0 then
     -- `limit 1` keeps the planner from turning the join round: after a vacuum it takes the table for empty and would
     -- walk all of it, dead rows too, for every append.
     delete from state.delivery s
-      using unnest(delivered) d
+      using unnest(events) e
       cross join lateral (
         select x.ctid from state.delivery x
-        where x.partition = d.partition and x.message = d.message and x.endpoint = d.endpoint and x.version = d.was
+        where x.partition = heads[e.slot].partition and x.message = e.stream and x.endpoint = e.endpoint
+          and x.version = e.was
         limit 1) found
-      where s.ctid = found.ctid;
+      where e.was > 0 and s.ctid = found.ctid;
     get diagnostics hit = row_count;
-    if hit <> cardinality(delivered) then
+    if hit <> delivered then
       raise exception 'a delivery has moved on' using errcode = 'HK002';
     end if;
   end if;

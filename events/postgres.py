@@ -33,9 +33,9 @@ from events.session import UNAVAILABLE, Session
 from events.world import Entity
 
 _APPEND: Final = """
-  select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5::log.new_delivery[],
-    $6::log.done_delivery[], $7::log.moved_delivery[], $8::log.new_response[], $9::json, $10::log.new_secret[],
-    $11::content.body[], $12::date[], $13::log.returned_delivery[], $14::log.retired_secret[], $15)"""
+  select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5,
+    $6::log.moved_delivery[], $7::log.new_response[], $8::json, $9::log.new_secret[],
+    $10::content.body[], $11::date[], $12::log.returned_delivery[], $13::log.retired_secret[], $14)"""
 
 STORY_MAX: Final = 100_000  # events of one delivery
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"

@@ -1,6 +1,6 @@
 """The rows of the tables, both ways: what an append hands to log.append, and what a row read means."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -14,7 +14,6 @@ from events.delivery import Delivery, DeliveryState
 from events.endpoint import Endpoint
 from events.envelope import Recorded
 from events.event_type import EventType
-from events.message import Message
 from events.world import Entity
 
 E = TypeVar("E", bound=Entity)
@@ -74,16 +73,16 @@ def arguments(append: Append) -> list[Any]:
     """The arguments of log.append, in order: rows as tuples, one composite array a kind."""
     heads = append.heads()
     slots = {partition: slot for slot, partition in enumerate(heads, 1)}
+    delivered = append.delivered()
     return [
         append.now,
         [
             (each, events, append.epochs.get(each), append.known.get(each), append.config.get(each))
             for each, events in heads.items()
         ],
-        _event_rows(append, slots),
-        [_message_row(message, payload) for message, payload in append.accepted],
-        [(each.partition, each.message, each.endpoint, each.retention_days) for each in append.born],
-        [(each.partition, each.message, each.endpoint, was) for was, each in append.delivered()],
+        _event_rows(append, slots, delivered),
+        _message_rows(append),
+        len(delivered),
         [_moved_row(was, each) for was, each in append.undelivered()],
         [(index + 1, day, body) for index, day, body in append.responses],
         _config(append),
@@ -96,43 +95,54 @@ def arguments(append: Append) -> list[Any]:
     ]
 
 
-def _event_rows(append: Append, slots: Mapping[int, int]) -> list[tuple[Any, ...]]:
+def _event_rows(
+    append: Append, slots: Mapping[int, int], delivered: Iterable[tuple[int, Delivery]]
+) -> list[tuple[Any, ...]]:
     counts = dict.fromkeys(slots, 0)
+    gone = {(each.partition, each.message, each.endpoint, each.version): was for was, each in delivered}
     rows = []
     for caused in append.caused:
         fact = caused.fact
         event = fact.event
-        nth = counts[fact.partition] = counts[fact.partition] + 1
+        partition, stream, endpoint, version = fact.partition, fact.stream, fact.endpoint, fact.version
+        nth = counts[partition] = counts[partition] + 1
         rows.append(
             (
-                slots[fact.partition],
+                slots[partition],
                 nth,
-                fact.stream,
-                fact.endpoint,
-                fact.version,
+                version,
+                0 if endpoint is None else gone.get((partition, stream, endpoint, version), 0),
                 type(event).__name__,
                 codec.version_of(event),
                 caused.actor,
                 caused.request,
+                stream,
+                endpoint,
                 codec.encode(event),
             )
         )
     return rows
 
 
-def _message_row(message: Message, payload: bytes) -> tuple[Any, ...]:
-    return (
-        message.partition,
-        message.application,
-        message.id,
-        message.event_type,
-        message.channels,
-        message.event_id,
-        message.digest,
-        message.deliveries,
-        payload,
-        message.retention_days,
-    )
+def _message_rows(append: Append) -> list[tuple[Any, ...]]:
+    born: dict[tuple[int, str], list[str]] = {}
+    for delivery in append.born:
+        born.setdefault((delivery.partition, delivery.message), []).append(delivery.endpoint)
+    return [
+        (
+            message.partition,
+            message.retention_days,
+            message.application,
+            message.id,
+            message.event_type,
+            message.event_id,
+            message.digest,
+            message.channels,
+            born.get((message.partition, message.id), ()),
+            payload,
+        )
+        for message, payload in append.accepted
+    ]
 
 
 def _moved_row(was: int, delivery: Delivery) -> tuple[Any, ...]:

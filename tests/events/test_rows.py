@@ -13,11 +13,11 @@ def test_what_has_no_row_is_told_apart_from_what_has_one() -> None:
     moving(append, moving(append, first, SUCCEEDED), DeliveryResent(NOW, NOW))
     moving(append, second, SUCCEEDED)
     moving(append, third, AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
-    _, heads, events, _, born, delivered, moved, *_, returned, retired, news = arguments(append)
+    _, heads, events, messages, delivered, moved, *_, returned, retired, news = arguments(append)
     assert heads == [(P, 5, None, None, None)]
-    assert len(events) == 5
-    assert len(born) == 3
-    assert delivered == [(P, MSG, "ep_2", 1)]
+    assert [(event[9], event[3]) for event in events if event[3]] == [("ep_2", 1)], "the row that goes"
+    assert (len(events), delivered) == (5, 1)
+    assert [(message[3], message[8]) for message in messages] == [(MSG, [EP, "ep_2", "ep_3"])]
     assert [(row[2], row[3], row[7]) for row in moved] == [(EP, 1, 3), ("ep_3", 1, 2)]
     assert (returned, retired, news) == ([], [], None)
     again = Append(NOW)
@@ -29,7 +29,7 @@ def test_what_has_no_row_is_told_apart_from_what_has_one() -> None:
 def test_the_configuration_goes_as_json_by_table() -> None:
     append = Append(NOW)
     creating(append)
-    config = arguments(append)[8]
+    config = arguments(append)[7]
     assert config.startswith('{"application":[{"was":0,')
     assert set(TABLES) == {"application", "endpoint", "event_type", "admin"}
 
