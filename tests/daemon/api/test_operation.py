@@ -1,9 +1,12 @@
 """A handler and its declaration must agree, and it is found out at the declaration."""
 
+from types import SimpleNamespace
+
 import pytest
 from pydantic import BaseModel
 
-from daemon.api.operation import Auth, Call, Operation, both
+from daemon.api.errors import ApiError, Denied
+from daemon.api.operation import FRESHEN, Auth, Call, Operation, both, runner
 
 
 class Body(BaseModel):
@@ -49,3 +52,45 @@ async def test_both_takes_checks_of_either_kind():
         return 2
 
     assert await both(Auth(lambda request: 1, {}), Auth(late, {})).check(None) == (1, 2)
+
+
+class House:
+    """What another process has made becomes known when it is asked for."""
+
+    def __init__(self, *, elsewhere=True):
+        self.elsewhere, self.known, self.asked = elsewhere, False, 0
+
+    async def freshen(self):
+        self.asked += 1
+        self.known = self.elsewhere
+        return self.elsewhere
+
+
+def run_of(house, status=404, *, denying=False):
+    async def look(call: Call[None], app_id: str) -> Body:
+        if not denying and not house.known:
+            raise ApiError(status, "not_found", "Entity not found")
+        return Body(a=1)
+
+    def check(_request):
+        if denying and not house.known:
+            raise Denied(status, "authentication_failed", "nobody")
+
+    operation = declare(look, "/{app_id}", out=Body, auth=Auth(check, {}))
+    return runner(operation, lambda _: None, {FRESHEN: house.freshen})
+
+
+@pytest.mark.parametrize("denying", [False, True])
+@pytest.mark.parametrize("status", [401, 404])
+async def test_what_is_not_known_is_looked_for_once_more(status, denying):
+    house = House()
+    answer = await run_of(house, status, denying=denying)(SimpleNamespace(before=None), "req_1", {"app_id": "a"})
+    assert (answer.status, house.asked) == (200, 1)
+
+
+@pytest.mark.parametrize(("status", "asked"), [(404, 1), (401, 1), (409, 0), (422, 0)])
+async def test_what_others_do_not_know_either_is_answered_as_it_was(status, asked):
+    house = House(elsewhere=False)
+    with pytest.raises(ApiError) as raised:
+        await run_of(house, status)(SimpleNamespace(before=None), "req_1", {"app_id": "a"})
+    assert (raised.value.status, house.asked) == (status, asked)
