@@ -8,7 +8,6 @@ what is PostgreSQL's doing, not the parent's; it only says at once when one of t
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -39,12 +38,11 @@ class Crew:
     def __init__(
         self,
         settings: Settings,
-        count: int,
         command: Callable[[str, int], list[str]],
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self.settings = settings
-        self._count = count
+        self._count = settings.processes
         self._command = command
         self._storage = Storage(settings, progress)
         self._supervisor = Supervisor()
@@ -130,11 +128,6 @@ class Crew:
         if self._socket is not None:
             self._socket.close()
         return self.abandoned
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _reserve(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ import base64
 import os
 import re
 import secrets
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -22,6 +23,7 @@ from events.content import RETENTION_DAYS, RETENTION_DAYS_MAX
 from events.decide import Rules
 from events.retry import DELAYS_S, RetryPolicy
 
+WORKERS_DEFAULT_MAX: Final = 8
 SECRETS_FILE: Final = "secrets.env"
 SECRET_KEY_BYTES_MIN: Final = 32
 ADMIN_ID_CHARS_MIN: Final = 16
@@ -55,7 +57,7 @@ class Settings(BaseModel):
     )
     partitions: int = Field(16, ge=1, le=1024, description="Partitions of the log; fixed once the database is made.")
 
-    workers: int = Field(0, ge=0, le=64, description="Processes that share the work; 0: one a core; 1: least memory.")
+    workers: int = Field(0, ge=0, le=64, description="Processes that share the work; 0: one a core, up to 8.")
 
     secret_key: SecretStr = Field(SecretStr(""), description="Signs and checks JWTs (HS256): 32 characters or more.")
     admin_ids: tuple[SecretStr, ...] = Field(
@@ -130,6 +132,11 @@ class Settings(BaseModel):
     def embedded(self) -> bool:
         """Whether hookd brings its own PostgreSQL."""
         return self.database_url is None
+
+    @property
+    def processes(self) -> int:
+        """How many processes to start. More than the default only help where PostgreSQL has cores of its own."""
+        return self.workers or min(_cores(), WORKERS_DEFAULT_MAX)
 
     @property
     def rules(self) -> Rules:
@@ -274,6 +281,11 @@ def _weak_secrets(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "ADMIN_IDS", f"ADMIN_IDS: set one id or more, each of {ADMIN_ID_CHARS_MIN} random characters or more"
     if not settings.sealing_keys or not all(map(_is_key, settings.sealing_keys)):
         yield "SEALING_KEYS", f"SEALING_KEYS: set one or more, each the base64 of {KEY_BYTES} random bytes"
+
+
+def _cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _is_key(key: SecretStr) -> bool:

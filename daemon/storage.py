@@ -15,6 +15,8 @@ from events.postgres import BY_INDEX
 log = structlog.get_logger()
 
 DATABASE_WAIT_S: Final = 60.0
+CONNECTIONS_MIN: Final = 40  # for auditors, backups and people
+CONNECTIONS_OF_A_PROCESS: Final = 12  # the pool, the writer, the leases, the news, the notary, and some spare
 
 
 class Storage:
@@ -30,7 +32,10 @@ class Storage:
         self.postgres: EmbeddedPostgres | None = None
         if settings.embedded and dsn is None:
             assert settings.hookd_home is not None
-            self.postgres = EmbeddedPostgres(settings.hookd_home, progress=progress)
+            connections = CONNECTIONS_MIN + settings.processes * CONNECTIONS_OF_A_PROCESS
+            self.postgres = EmbeddedPostgres(
+                settings.hookd_home, progress=progress, settings={"max_connections": str(connections)}
+            )
         self.database: Database
 
     @property

@@ -22,19 +22,21 @@ GC_THRESHOLD = 50_000  # new containers; most of a delivery's are gone by refere
 _Host = Annotated[str | None, typer.Option(help="Address to listen on (HOST).")]
 _Port = Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one (PORT).")]
 _Home = Annotated[Path | None, typer.Option(help="Data home of the embedded database (HOOKD_HOME).")]
-_Workers = Annotated[int | None, typer.Option(help="Processes that share the work; 0: one a core (WORKERS).")]
+_Workers = Annotated[
+    int | None, typer.Option(help="Processes that share the work; 0: one a core, up to 8 (WORKERS).")
+]
 
 
 def up(host: _Host = None, port: _Port = None, home: _Home = None, workers: _Workers = None) -> None:
     """Start hookd: API, deliveries, and PostgreSQL unless DATABASE_URL names one."""
     settings = settings_or_refuse(host=host, port=port, hookd_home=home, workers=workers)
     from daemon.assembly import Daemon
-    from daemon.crew import Crew, cores
+    from daemon.crew import Crew
     from daemon.logs import configure
 
     configure(settings.log_level, settings.log_format)
-    count = settings.workers or cores()
-    run(_up(Daemon(settings, _tell) if count == 1 else Crew(settings, count, partial(_command, settings), _tell)))
+    alone = settings.processes == 1
+    run(_up(Daemon(settings, _tell) if alone else Crew(settings, partial(_command, settings), _tell)))
 
 
 def _tell(text: str) -> None:

@@ -153,3 +153,12 @@ def test_commands_shown_to_people_find_the_same_home(tmp_path: Path, monkeypatch
     assert call_of(settings, lambda _: tmp_path / "b") == f"HOOKD_HOME={tmp_path / 'a'} hookd"
     monkeypatch.setenv("UV", "/bin/uv")
     assert call_of(settings, lambda _: tmp_path / "a") == "uv run hookd"
+
+
+def test_as_many_processes_as_cores_and_never_a_crowd_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cores, started in ((1, 1), (3, 3), (64, 8)):
+        monkeypatch.setattr("daemon.settings._cores", lambda cores=cores: cores)
+        assert settings(tmp_path, **OWN).processes == started
+    assert settings(tmp_path, **OWN, WORKERS="20").processes == 20
