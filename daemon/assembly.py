@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,8 +25,10 @@ from daemon.following import Follower
 from daemon.handover import Handover
 from daemon.hearing import Hearing
 from daemon.live.hub import Hub
+from daemon.live.neighbours import Neighbours
 from daemon.live.reporter import Reporter
 from daemon.metrics import Metrics
+from daemon.naming import process_name
 from daemon.notary import Notary
 from daemon.ownership import Owner
 from daemon.payloads import Payloads
@@ -40,7 +41,7 @@ from daemon.supervisor import Supervisor
 from daemon.transport import Guard, Resolver, Transport, client_tls
 from daemon.vitals import Vitals
 from events.checkpoint import VerifierKey
-from events.log import Unavailable
+from events.log import Roll, Unavailable
 from events.log_views import LogViews
 from events.postgres import PostgresLog
 from events.views import Views
@@ -52,11 +53,6 @@ UPKEEP_S: Final = 30.0
 TOKEN_LEEWAY: Final = timedelta(minutes=15)
 API_GRACE_S: Final = 5.0
 RECORD_GRACE_S: Final = 10.0
-
-
-def process_name() -> str:
-    """A name that no other process has, or had."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def url_of(host: str, port: int) -> str:
@@ -139,8 +135,9 @@ class Daemon:
         self.follower = Follower(self.log, self.recorder, self.dispatcher, payloads)
         log_key = await self._appoint(sealer)
         self.vitals = Vitals(self.recorder, self.dispatcher, clock, self.notary.seals)
-        metrics = Metrics(self.recorder, self.dispatcher, self.transport, payloads, self.vitals)
         name = self.worker.name if self.worker else process_name()
+        self.neighbours = Neighbours(self.log, name, clock)
+        metrics = Metrics(self.recorder, self.dispatcher, self.transport, payloads, self.vitals, self.neighbours)
         self.recorder.name = name
         self.hearing = Hearing(self.log, self.recorder, self.world, self.follower, name)
         self.owner = Owner(self.log, self.recorder, clock, name)
@@ -154,7 +151,7 @@ class Daemon:
             tokens=self.tokens,
             admin_ids=AdminIds(settings.admin_id_values),
             vitals=self.vitals,
-            registry=metrics.registry,
+            metrics=metrics,
             log_key=log_key,
             hub=self.hub,
         )
@@ -173,7 +170,18 @@ class Daemon:
         reporter = Reporter(
             name, self.recorder, self.world, self.dispatcher, self.vitals, self.clock, batch_size=size
         )
-        return Hub(self.recorder, self.world, LogViews(views.reading), reporter)
+        hub = Hub(self.recorder, self.world, LogViews(views.reading), reporter, self.neighbours)
+        self.neighbours.figures = hub.figures
+        self.owner.asks = hub.asks
+        self.owner.report = self.neighbours.report
+        return hub
+
+    def _looked(self, roll: Roll) -> None:
+        self.hearing.looked(roll)
+        self.neighbours.looked(roll)
+        self.vitals.looked(roll)
+        if roll.asked:
+            self.hub.asked_elsewhere()
 
     async def _try_keys(self, sealer: Sealer) -> None:
         """With the wrong keys nothing could be signed and nobody log in: say so before anything starts."""
@@ -184,7 +192,7 @@ class Daemon:
     async def _run(self) -> None:
         service = self.supervisor.service
         Handover(self.log, self.world, self.recorder, self.follower, self.dispatcher, self.feeder).serve(self.owner)
-        self.owner.on_roll = self.hearing.looked
+        self.owner.on_roll = self._looked
         await self.recorder.load()
         if self.storage.ours_alone:
             await self.log.evict()

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import structlog
 
-from daemon.assembly import CannotListen, process_name, url_of
+from daemon.assembly import CannotListen, url_of
+from daemon.naming import process_name, worker_name
 from daemon.settings import Settings
 from daemon.storage import Storage
 from daemon.supervisor import Supervisor
@@ -44,6 +45,8 @@ class Crew:
         self.settings = settings
         self._count = settings.processes
         self._command = command
+        self._name = process_name()
+        self._begun = 0  # workers, ever
         self._storage = Storage(settings, progress)
         self._supervisor = Supervisor()
         self._running: set[asyncio.subprocess.Process] = set()
@@ -80,7 +83,8 @@ class Crew:
         """Run one worker until it ends, and return; whatever it owned is free then."""
         assert self._socket is not None
         assert self._log is not None
-        name = process_name()
+        self._begun += 1
+        name = worker_name(self._name, self._begun)
         worker = await asyncio.create_subprocess_exec(
             *self._command(name, self._socket.getsockname()[1]),
             stdin=asyncio.subprocess.PIPE,  # its end tells the worker that nobody is there any more

@@ -30,7 +30,10 @@ async def _nothing(_: object) -> None: ...
 
 
 class Owner:
-    """Takes partitions, keeps them, gives them back. `report` is told to whoever asks another process."""
+    """Takes partitions, keeps them, gives them back.
+
+    `report` is told to whoever asks another process; `asks` says whether this one is asked and wants theirs.
+    """
 
     def __init__(self, log: Log, recorder: Recorder, clock: Clock, name: str) -> None:
         self._log = log
@@ -38,10 +41,12 @@ class Owner:
         self._clock = clock
         self.name = name
         self.processes: tuple[str, ...] = (name,)
+        self.asked = False  # somebody asks some process how all are doing
         self._gone = False
         self._stepping = asyncio.Lock()
         self.on_leased: Callable[[float], None] = lambda _: None
         self.report: Callable[[], str | None] = lambda: None
+        self.asks: Callable[[], bool] = lambda: False
         self.on_taken: Callable[[dict[int, int]], Awaitable[None]] = _nothing
         self.on_roll: Callable[[Roll], None] = lambda _: None
         self.on_leaving: Callable[[frozenset[int]], Awaitable[None]] = _nothing
@@ -54,11 +59,15 @@ class Owner:
     async def keep(self) -> None:
         """Stay among the living, and keep an equal share, for ever."""
         while True:
-            await asyncio.sleep(RENEW_S)
+            await asyncio.sleep(self._pause_s())
             try:
                 await self.turn()
             except (Unavailable, Fenced) as error:  # fenced: taken by another before it was told of
                 log.warning("lease_not_kept", reason=str(error))
+
+    def _pause_s(self) -> float:
+        """While somebody asks, all tell at the full second: at half past there is one report more of each."""
+        return RENEW_S - self._clock.now().timestamp() % RENEW_S if self.asked else RENEW_S
 
     async def turn(self) -> None:
         """Prolong the lease, and take a step towards an equal share. Unavailable."""
@@ -67,13 +76,13 @@ class Owner:
                 await self._step()
 
     async def _step(self) -> None:
-        until = (
-            asyncio.get_running_loop().time() + LEASE_S
-        )  # from before it was asked for: rather too early than late
-        roll = await self._log.attend(self.name, LEASE_S, self.report())
+        until = asyncio.get_running_loop().time() + LEASE_S  # as of now, before it is asked for: never too late
+        asks = self.asks()
+        roll = await self._log.attend(self.name, LEASE_S, self.report(), asks=asks)
         self.on_leased(until)
         self.processes = roll.processes
         self._recorder.shared = len(roll.processes) > 1
+        self.asked = asks or roll.asked
         self.on_roll(roll)
         mine = {head.partition for head in roll.heads if head.owner == self.name}
         self._recorder.lose(self._recorder.epochs.keys() - mine)

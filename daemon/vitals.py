@@ -7,6 +7,7 @@ from daemon.clock import Clock
 from daemon.dispatcher import Dispatcher
 from daemon.notary import Seals
 from daemon.recorder import Recorder
+from events.log import Roll
 
 LAG_PERIOD_S: Final = 0.5
 LAG_KEPT: Final = 20  # samples: the last ten seconds
@@ -22,6 +23,11 @@ class Vitals:
         self._seals = seals
         self._lags = [0.0]
         self.stopping = False
+        self._served = 0
+
+    def looked(self, roll: Roll) -> None:
+        """Learn which partitions are owned by whom."""
+        self._served = sum(head.owner in roll.processes for head in roll.heads)
 
     async def watch(self) -> None:
         """Measure how late the loop wakes who sleeps, for ever."""
@@ -61,6 +67,11 @@ class Vitals:
     def owned_partitions(self) -> int:
         """Partitions this process delivers for."""
         return len(self._recorder.epochs)
+
+    @property
+    def served_partitions(self) -> int:
+        """Partitions that some living process delivers for, as last seen."""
+        return max(self._served, self.owned_partitions)
 
     @property
     def sealed_age_s(self) -> float | None:

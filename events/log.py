@@ -60,10 +60,11 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Roll(msgspec.Struct, frozen=True):
-    """Who works on this log, by name in order, and on what."""
+    """Who works on this log, by name in order, and on what. `asked`: another of them wants to know how all do."""
 
     processes: tuple[str, ...]
     heads: tuple[Head, ...]
+    asked: bool = False
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -136,8 +137,14 @@ class Log(Protocol):
     async def secrets(self, owners: Iterable[tuple[int, str]]) -> list[SealedSecret]:
         """The sealed secrets of these owners, newest first."""
 
-    async def attend(self, name: str, lease_s: float, report: str | None = None) -> Roll:
-        """Prolong the lease of a process; answers who else is there. `report`: JSON for those who ask the others."""
+    async def attend(self, name: str, lease_s: float, report: str | None = None, *, asks: bool = False) -> Roll:
+        """Prolong the lease of a process; answers who else is there.
+
+        `report` is JSON for those who ask another process; `asks` has all others give one.
+        """
+
+    async def told(self) -> dict[str, str]:
+        """The last report of each process that is there and has given one, by name."""
 
     async def take(self, name: str, partitions: Iterable[int]) -> list[Ownership]:
         """Become the owner of those of these partitions that nobody alive owns."""

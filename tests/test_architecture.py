@@ -27,7 +27,15 @@ LAYERS: list[set[str]] = [
     {"events.receipt", "events.postgres", "events.replay", "events.tlog"},
     {"events.views", "events.history", "events.log_views"},
     {"events.board_views", "events.as_of_views"},
-    {"daemon.clock", "daemon.entropy", "daemon.lane", "daemon.payloads", "daemon.sealing", "daemon.signing"},
+    {
+        "daemon.clock",
+        "daemon.entropy",
+        "daemon.naming",
+        "daemon.lane",
+        "daemon.payloads",
+        "daemon.sealing",
+        "daemon.signing",
+    },
     {
         "daemon.throttle",
         "daemon.supervisor",

@@ -82,6 +82,17 @@ class PartitionStats(Struct, frozen=True):
     sealed: int | None = None
 
 
+class ProcessStats(Struct, frozen=True):
+    """A process of the daemon, and for how many partitions it delivers. None: it has not told."""
+
+    name: str
+    partitions: int = 0
+    in_flight: int | None = None
+    queue: int | None = None
+    oldest_due_s: float | None = None
+    loop_lag_ms: float | None = None
+
+
 class CheckpointStats(Struct, frozen=True):
     """The newest signed checkpoint: events under it, and events not yet."""
 
@@ -116,10 +127,11 @@ class Skipped(Struct, frozen=True):
 
 
 class Stats(Struct, frozen=True):
-    """The daemon's second."""
+    """The daemon's second, of all its processes; `process` is the one that tells of them."""
 
     at: datetime
     process: str = ""
+    processes: tuple[ProcessStats, ...] = ()
     interval_s: float = 1.0
     accepted: int = 0
     attempts: int = 0
@@ -139,7 +151,13 @@ class Stats(Struct, frozen=True):
     partitions: tuple[PartitionStats, ...] = ()
     checkpoint: CheckpointStats | None = None
     targets: tuple[TargetStats, ...] = ()
-    past: bool = False  # made from events alone: of the process nothing is known
+    past: bool = False  # made from events alone: of the processes nothing is known
+
+    @property
+    def orphans(self) -> int:
+        """Partitions that nobody delivers for just now."""
+        alive = {each.name for each in self.processes} or {each.owner for each in self.partitions} - {None}
+        return sum(each.owner not in alive for each in self.partitions)
 
 
 class Targets(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from tui.lines import BLANK, Line, Span, fit, line, spread
 Draw = Callable[[int, int], list[Line]]
 TILE_CELLS_MIN: Final = 17
 LAG_BAD_MS: Final = 100.0
+SHARES_SHOWN_MAX: Final = 4
 _NO_STATS: Final = [line(("waiting for the first second of hookd …", "muted italic"))]
 _PAST: Final = [
     line(("The log does not tell how", "muted")),
@@ -160,7 +161,7 @@ def _axis(seconds: int, cells: int, axis: int) -> Line:
 
 
 def health(board: Board, clock: datetime | None) -> Draw:
-    """The process, its database, and how far the log is sealed."""
+    """The processes, their database, and how far the log is sealed."""
     stats, hello = board.stats, board.hello
 
     def draw(width: int, height: int) -> list[Line]:
@@ -170,9 +171,9 @@ def health(board: Board, clock: datetime | None) -> Draw:
             return list(_PAST)
         version = f" {hello.version}" if hello and hello.version else ""
         rows = [
-            spread(line((f"hookd{version}", "bold")), line((stats.process, "muted")), width),
+            spread(line((f"hookd{version}", "bold")), line((_who(stats), "muted")), width),
             _fact("database", ("✓ up", "ok") if stats.database else ("✗ lost", "bad bold"), width),
-            _fact("role", ("‖ standing by", "warn") if stats.standing_by else ("● active", "ok"), width),
+            _fact("partitions", _shares(stats), width),
             _fact(
                 "appends", (f"{wording.count(stats.appends)}/s x {wording.rate(stats.batch_rows)} rows", ""), width
             ),
@@ -185,15 +186,29 @@ def health(board: Board, clock: datetime | None) -> Draw:
     return draw
 
 
+def _who(stats: Stats) -> str:
+    return stats.process if len(stats.processes) <= 1 else f"{len(stats.processes)} processes"
+
+
+def _shares(stats: Stats) -> tuple[str, str]:
+    """How the processes share the partitions: `● 8 + 8`; the shares of many are told as a range."""
+    if stats.orphans:
+        return f"‖ {stats.orphans} of {len(stats.partitions)} free", "warn"
+    shares = [each.partitions for each in stats.processes]
+    if len(shares) <= 1:
+        return f"● all {len(stats.partitions)} here", "ok"
+    told = " + ".join(map(str, shares))
+    if len(shares) > SHARES_SHOWN_MAX:
+        told = f"{min(shares)} to {max(shares)} each" if min(shares) < max(shares) else f"{shares[0]} each"
+    return f"● {told}", "ok"
+
+
 def _sealing(stats: Stats, clock: datetime | None, width: int) -> list[Line]:
     rows = []
-    owners = {each.owner for each in stats.partitions if each.owner}
     if stats.partitions:
         events = sum(each.seq for each in stats.partitions)
         value = f"{wording.count(events)} in {wording.plural(len(stats.partitions), 'partition')}"
         rows.append(_fact("events", (value, ""), width))
-        if len(owners) > 1:
-            rows.append(_fact("owners", (str(len(owners)), ""), width))
     checkpoint = stats.checkpoint
     if checkpoint is None:
         rows.append(_fact("sealed", ("no checkpoint yet", "muted"), width))

@@ -40,8 +40,9 @@ def banner(board: Board, trust: Trust) -> Line:
     stats = board.stats
     if stats is not None and not stats.database:
         return line(("✗ hookd has lost its database: it accepts nothing and delivers nothing", "bold on-bad ground"))
-    if stats is not None and stats.standing_by:
-        return line(("‖ this hookd stands by: another process owns the partitions", "bold on-warn ground"))
+    if stats is not None and stats.orphans:
+        said = f"{stats.orphans} of {wording.plural(len(stats.partitions), 'partition')} free: their deliveries wait"
+        return line((f"‖ {said} until a process takes them", "bold on-warn ground"))
     return ()
 
 

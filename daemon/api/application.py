@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from daemon.api import log, own, seed, v1
 from daemon.api.auth import AdminIds, Tokens
@@ -11,7 +10,7 @@ from daemon.api.context import AS_OF, BOARD, DESK, LIVE, LOG, TOKENS
 from daemon.api.guard import fresh_id
 from daemon.api.layer import serve
 from daemon.api.operation import FRESHEN, State
-from daemon.api.own import Thresholds, Vitals
+from daemon.api.own import Metrics, Thresholds, Vitals
 from daemon.api.seed.passwords import PASSWORDS, Passwords
 from daemon.desk import Desk
 from daemon.live.hub import Hub
@@ -29,7 +28,7 @@ def build(
     tokens: Tokens,
     admin_ids: AdminIds,
     vitals: Vitals,
-    registry: CollectorRegistry,
+    metrics: Metrics,
     log_key: VerifierKey,
     hub: Hub,
     passwords: Passwords | None = None,
@@ -41,7 +40,7 @@ def build(
         v1.surface(tokens, vitals),
         seed.surface(tokens, admin_ids, desk.world),
         log.surface(log_key, tokens.operator),
-        own.surface(vitals, registry, thresholds or Thresholds()),
+        own.surface(vitals, metrics, thresholds or Thresholds()),
     ]
     reading = desk.views.reading
     state: State = {

@@ -44,12 +44,23 @@ class Vitals(Protocol):
         """Commands that wait to be recorded."""
 
     @property
-    def owned_partitions(self) -> int:
-        """Partitions this process delivers for."""
+    def served_partitions(self) -> int:
+        """Partitions that some living process delivers for."""
 
     @property
     def barred_trees(self) -> int:
         """Partitions whose log disagrees with what was signed."""
+
+
+class Metrics(Protocol):
+    """The numbers of all processes behind this address."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Where they are read."""
+
+    async def hear(self) -> None:
+        """Take what the other processes tell, before they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +80,9 @@ class Check(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether requests should come here, and why not.
+    """Whether requests should come here, and why not: of the process that answers, one of several perhaps.
 
+    The check `partitions` counts those that any living process delivers for.
     The check `log` is for people: a log that was tampered with stays so wherever requests go, so it does not count.
     """
 
@@ -95,7 +107,7 @@ def readiness(vitals: Vitals, thresholds: Thresholds) -> Readiness:
         "database": Check(ok=vitals.database_ok),
         "deliveries": Check(ok=oldest is None or oldest <= due_max, value=_seconds(oldest), max=due_max),
         "loop": Check(ok=lag <= lag_max, value=_seconds(lag), max=lag_max),
-        "partitions": Check(ok=vitals.owned_partitions > 0, value=vitals.owned_partitions),
+        "partitions": Check(ok=vitals.served_partitions > 0, value=vitals.served_partitions),
     }
     return Readiness(
         ready=all(check.ok for check in checks.values()),
@@ -105,10 +117,10 @@ def readiness(vitals: Vitals, thresholds: Thresholds) -> Readiness:
     )
 
 
-def surface(vitals: Vitals, registry: CollectorRegistry, thresholds: Thresholds) -> Surface:
+def surface(vitals: Vitals, metrics: Metrics, thresholds: Thresholds) -> Surface:
     """Declare the routes."""
     made = Surface("", ProblemDialect(), title="hookd", version="1")
-    expose: Any = make_aiohttp_handler(registry)
+    expose: Any = make_aiohttp_handler(metrics.registry)
 
     @made.op("GET", "/healthz", out=Alive, tag=TAG)
     async def healthz(_call: Call[None]) -> Alive:
@@ -125,8 +137,9 @@ def surface(vitals: Vitals, registry: CollectorRegistry, thresholds: Thresholds)
         return Reply(status=200 if found.ready else 503, body=found)
 
     @made.op("GET", "/metrics", media="text/plain", tag=TAG)
-    async def metrics(call: Call[None]) -> web.StreamResponse:
-        """The numbers, for Prometheus."""
+    async def numbers(call: Call[None]) -> web.StreamResponse:
+        """The numbers, for Prometheus: of all processes behind this address, each with its label `process`."""
+        await metrics.hear()
         response: web.StreamResponse = await expose(call.request)
         return response
 

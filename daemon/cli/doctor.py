@@ -67,10 +67,26 @@ async def _log(connection: Any) -> AsyncIterator[tuple[bool, str]]:
            from (select state from state.delivery limit 1000000) d"""
     )
     yield True, f"deliveries: {held['pending']} pending, {held['ended']} ended undelivered"
-    owners = await connection.fetch(
-        "select coalesce(owner, 'nobody') as owner, count(*) as n from log.head group by 1 order by 2 desc"
+    async for finding in _processes(connection):
+        yield finding
+
+
+async def _processes(connection: Any) -> AsyncIterator[tuple[bool, str]]:
+    """Who works on the log. That nobody does is no fault: hookd may be down."""
+    processes = await connection.fetch(
+        """select p.name, count(h.partition) as n,
+                  extract(epoch from p.seen_until - clock_timestamp())::float8 as left_s
+           from log.process p left join log.head h on h.owner = p.name group by p.name order by p.name"""
     )
-    yield True, "partitions: " + ", ".join(f"{row['n']} owned by {row['owner']}" for row in owners)
+    for row in processes:
+        name, owned, left_s = row
+        lease = f"lease good for {left_s:.1f} s" if left_s > 0 else f"lease ended {-left_s:.0f} s ago"
+        yield left_s > 0 or not owned, f"process: {name}, {owned} partitions, {lease}"
+    owned = sum(row["n"] for row in processes if row["left_s"] > 0)
+    whole = await connection.fetchval("select count(*) from log.head")
+    running = any(row["left_s"] > 0 for row in processes)
+    free = f", {whole - owned} owned by nobody" if running and owned < whole else ""
+    yield True, f"partitions: {owned} of {whole} owned by living processes{free}"
 
 
 async def _seals(settings: Any, database: Any) -> AsyncIterator[tuple[bool, str]]:

@@ -4,7 +4,7 @@ Two loops. The *tick*, ten times a second, passes on what was committed, and onc
 once a second, asks the database how far the log is, and reads what the recorder did not tell: what another process
 appended, or what was committed while the database's word of it was lost.
 
-Both rest while nobody watches.
+Both rest while nobody watches. While somebody asks another process, this one counts too, and tells that one.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Final
 
 from daemon.live import frames
 from daemon.live.group import TICKS, Group, Wanted, chunk, encode
+from daemon.live.neighbours import Neighbours
 from daemon.live.owners import Owners
 from daemon.live.reporter import Reporter
 from daemon.live.subscriber import Subscriber
@@ -30,6 +31,8 @@ TICK_S: Final = 1 / TICKS
 STATS_S: Final = 1.0
 LEARN_S: Final = 0.5
 WATCH_S: Final = 1.0
+LOOK_S: Final = 0.2
+"""The same where several processes append, most of which this one does not hear of."""
 PAGE: Final = 500
 MISSED_MAX: Final = 5000
 """So many events are read from the log for one who was away; older ones are skipped."""
@@ -46,7 +49,9 @@ class Closed(Exception):
 class Hub:
     """Everybody who watches this process."""
 
-    def __init__(self, recorder: Recorder, world: World, views: LogViews, reporter: Reporter) -> None:
+    def __init__(
+        self, recorder: Recorder, world: World, views: LogViews, reporter: Reporter, neighbours: Neighbours
+    ) -> None:
         self._recorder = recorder
         self._views = views
         self._loop = asyncio.get_running_loop()
@@ -61,7 +66,9 @@ class Hub:
         self._attached = asyncio.Event()
         self._behind = asyncio.Event()
         self._stats_at = 0.0
+        self._stats_next = 0.0
         self._last_heads: Positions = ()
+        self._neighbours = neighbours
         self.reporter = reporter
         self.closed = False
 
@@ -121,10 +128,36 @@ class Hub:
         self.reporter.asked(self._loop.time())
         self._attach()
 
+    # --- the other processes
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is no other process."""
+        return self._neighbours.alone
+
+    def asks(self) -> bool:
+        """Whether the others are to tell this one how they are doing."""
+        return bool(self._subscribers) or self.reporter.asked_here(self._loop.time())
+
+    def asked_elsewhere(self) -> None:
+        """Have things counted for another process."""
+        self.reporter.asked_elsewhere(self._loop.time())
+        self._attach()
+
+    def figures(self) -> bytes | None:
+        """What is told to whoever asks another process; None: nobody does."""
+        return self.reporter.figures() if self._attached.is_set() else None
+
+    async def hear(self) -> None:
+        """Take what the others tell."""
+        told, known = await self._neighbours.told(), self._neighbours
+        self.reporter.hear(known.names, known.owners, told)
+
     def _attach(self) -> None:
         if not self._attached.is_set():
             self._attached.set()
             self._stats_at = self._loop.time()
+            self._stats_next = self._stats_at + STATS_S
             self.reporter.begin()
             self._recorder.followers.append(self._follow)
 
@@ -214,8 +247,10 @@ class Hub:
         now_s = self._loop.time()
         if self._tail is not None:
             self._tell(events, now_s)
-        if now_s - self._stats_at >= STATS_S:
-            self._report(now_s)
+        if now_s >= self._stats_next:
+            if self.asks():
+                await self.hear()
+            self._report(self._loop.time())
         self._detach()
 
     async def _learn(self, events: Sequence[Recorded]) -> None:
@@ -267,6 +302,7 @@ class Hub:
     def _report(self, now_s: float) -> None:
         self.reporter.finish(now_s - self._stats_at)
         self._stats_at = now_s
+        self._stats_next = now_s + self._neighbours.pause_s()
         told: dict[int, bytes] = {}
         position = "" if self._tail is None else spell(self._tail.positions)
         for subscriber in self._subscribers:
@@ -284,10 +320,11 @@ class Hub:
         while True:
             await self._attached.wait()
             self._behind.clear()
-            with suppress(Unavailable):  # /readyz says so
-                await self.look_up()
+            if self.asks():
+                with suppress(Unavailable):  # /readyz says so
+                    await self.look_up()
             with suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_S):
+                async with asyncio.timeout(WATCH_S if self._neighbours.alone else LOOK_S):
                     await self._behind.wait()
 
     async def look_up(self) -> None:
@@ -305,7 +342,7 @@ class Hub:
         self._last_heads = found
         if not lagging:
             return
-        share = MISSED_MAX // len(lagging)
+        share = int(MISSED_MAX * (1.0 if self._neighbours.alone else LOOK_S)) // len(lagging)
         missed = sum(tail.skip(partition, found[partition] - share) for partition in lagging)
         if missed:
             self._skip(missed, spell(tail.positions))

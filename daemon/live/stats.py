@@ -1,6 +1,7 @@
 """What is told once a second: counts of the interval, and how things stand."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from heapq import nlargest
 from itertools import islice
@@ -10,10 +11,12 @@ from pydantic import AliasGenerator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from daemon.live.tally import Row, Tally, percentile
+from daemon.live.told import Counts, TargetTold, Told
 from daemon.target import Target
 from events.endpoint import Endpoint
 from events.log_views import Head
 
+_NO_ROW: Final = Row(None, 0)
 TARGETS_SEEN: Final = 10_000  # of those in memory that nothing was sent to: looked at for their backlog
 
 
@@ -39,17 +42,23 @@ class Spread(_Out):
 
 
 class TargetOut(_Out):
-    """An endpoint and what was tried there within the interval."""
+    """An endpoint and what was tried there within the interval.
+
+    Without `counted`, the process that delivers there has not told of it: the numbers are left out.
+    """
 
     endpoint: str
     application: str
     url: str
-    attempts: int = 0
-    delivered: int = 0
-    failed: int = 0
+    counted: bool = True
+    attempts: int | None = Field(default=0, exclude_if=absent)
+    delivered: int | None = Field(default=0, exclude_if=absent)
+    failed: int | None = Field(default=0, exclude_if=absent)
     duration_ms: Spread
-    in_flight: int = Field(default=0, description="attempts under way")
-    backlog: int = Field(default=0, description="deliveries in memory that are not recorded as ended")
+    in_flight: int | None = Field(default=0, exclude_if=absent, description="attempts under way")
+    backlog: int | None = Field(
+        default=0, exclude_if=absent, description="deliveries in memory that are not recorded as ended"
+    )
     backlog_more: bool = Field(default=False, description="the table may hold further ones that are due")
     breaker: str = Field(description="closed, open, probing (its time is up, one attempt goes) or ramp")
     breaker_until: datetime | None = Field(default=None, exclude_if=absent)
@@ -77,11 +86,23 @@ class CheckpointOut(_Out):
     unsealed: int
 
 
+class ProcessOut(_Out):
+    """A process of the daemon. null: it has not told (yet)."""
+
+    name: str
+    partitions: int = Field(description="those it delivers for")
+    in_flight: int | None = None
+    queue: int | None = None
+    oldest_due_s: float | None = None
+    loop_lag_ms: float | None = None
+
+
 class Figures(_Out):
-    """One process. Counts are those of the last `intervalS` seconds."""
+    """All processes of the daemon together. Counts are those of the last `intervalS` seconds."""
 
     at: datetime
-    process: str
+    process: str = Field(description="the one that answers")
+    processes: list[ProcessOut]
     interval_s: float
     accepted: int
     attempts: int
@@ -92,11 +113,11 @@ class Figures(_Out):
     in_flight: int
     queue: int
     oldest_due_s: float | None
-    loop_lag_ms: float
+    loop_lag_ms: float = Field(description="the worst of all processes")
     batch_rows: float
     appends: int
     pending: int | None = Field(description="undelivered, in memory")
-    standing_by: bool
+    standing_by: bool = Field(description="the process that answers owns no partition")
     partitions: list[PartitionOut]
     checkpoint: CheckpointOut | None
     targets: list[TargetOut]
@@ -149,31 +170,49 @@ def spread(buckets: Sequence[int], *, p99: bool = False) -> Spread:
     )
 
 
-def counted(tally: Tally, interval_s: float) -> dict[str, Any]:
+def counted(counts: Counts, interval_s: float) -> dict[str, Any]:
     """The fields that are counts of the interval."""
-    total = tally.total()
     return {
         "interval_s": round(interval_s, 3),
-        "accepted": tally.accepted,
-        "attempts": total.attempts,
-        "delivered": total.delivered,
-        "failed": total.failed,
-        "duration_ms": spread(total.durations, p99=True),
-        "delay_ms": spread(tally.delays, p99=True),
-        "batch_rows": round(tally.rows / tally.appends, 1) if tally.appends else 0.0,
-        "appends": tally.appends,
+        "accepted": counts.accepted,
+        "attempts": counts.delivered + counts.failed,
+        "delivered": counts.delivered,
+        "failed": counts.failed,
+        "duration_ms": spread(counts.durations, p99=True),
+        "delay_ms": spread(counts.delays, p99=True),
+        "batch_rows": round(counts.rows / counts.appends, 1) if counts.appends else 0.0,
+        "appends": counts.appends,
     }
 
 
-def standing(vitals: Vitals) -> dict[str, Any]:
-    """The fields that say how the process is doing."""
+def told_by(vitals: Vitals, began_ms: int, counts: Counts, pending: int, targets: Iterable[TargetTold] = ()) -> Told:
+    """What a process tells of itself."""
+    oldest, lag_ms = _zone(vitals.oldest_due_s), round(vitals.loop_lag_s * 1000, 3)
+    return Told(began_ms, counts, vitals.in_flight, vitals.queue, oldest, lag_ms, pending, tuple(targets))
+
+
+def standing(told: Sequence[Told]) -> dict[str, Any]:
+    """The fields that say how all these processes are doing."""
     return {
-        "in_flight": vitals.in_flight,
-        "queue": vitals.queue,
-        "oldest_due_s": _zone(vitals.oldest_due_s),
-        "loop_lag_ms": round(vitals.loop_lag_s * 1000, 3),
-        "database": vitals.database_ok,
+        "in_flight": sum(each.in_flight for each in told),
+        "queue": sum(each.queue for each in told),
+        "oldest_due_s": max((each.oldest_due_s for each in told if each.oldest_due_s is not None), default=None),
+        "loop_lag_ms": max(each.loop_lag_ms for each in told),
+        "pending": sum(each.pending for each in told),
     }
+
+
+def processes(names: Iterable[str], told: Mapping[str, Told | None], heads: Sequence[Head]) -> list[ProcessOut]:
+    """One by one, whether they told or not."""
+    owned = Counter(head.owner for head in heads)
+    shown = []
+    for name in names:
+        made = ProcessOut(name=name, partitions=owned[name])
+        if (each := told.get(name)) is not None:
+            known = ("in_flight", "queue", "oldest_due_s", "loop_lag_ms")
+            made = made.model_copy(update={field: getattr(each, field) for field in known})
+        shown.append(made)
+    return shown
 
 
 def sealed(heads: Sequence[Head]) -> dict[str, Any]:
@@ -229,7 +268,43 @@ def target_out(
     )
 
 
+def target_told(endpoint: str, target: Target | None, row: Row, why: str | None) -> TargetTold:
+    """One target, for another process to show."""
+    found = spread(row.durations)
+    return TargetTold(
+        endpoint,
+        row.attempts,
+        row.delivered,
+        row.failed,
+        found.p50,
+        found.p95,
+        in_flight=target.flying if target else 0,
+        backlog=target.lane.held if target else 0,
+        backlog_more=target.lane.more if target else False,
+        ramp=_ramps(target),
+        reason=why,
+    )
+
+
+def target_of_another(endpoint: Endpoint, told: TargetTold | None, now: datetime, batch_size: int) -> TargetOut:
+    """A target that another process delivers to, which has told this of it, or nothing."""
+    out = target_out(endpoint, None, _NO_ROW, now, batch_size, told.reason if told else None)
+    if told is None:
+        numbers = ("attempts", "delivered", "failed", "in_flight", "backlog")
+        return out.model_copy(update={"counted": False} | dict.fromkeys(numbers))
+    known = ("attempts", "delivered", "failed", "in_flight", "backlog", "backlog_more")
+    update: dict[str, Any] = {name: getattr(told, name) for name in known}
+    update["duration_ms"] = Spread(p50=told.p50, p95=told.p95)
+    if told.ramp and out.breaker == "closed":
+        update["breaker"] = "ramp"
+    return out.model_copy(update=update)
+
+
 def _breaker(endpoint: Endpoint, target: Target | None, now: datetime) -> str:
     if endpoint.breaker_until is not None:
         return "open" if now < endpoint.breaker_until else "probing"
-    return "ramp" if target is not None and target.window < target.batch_size else "closed"
+    return "ramp" if _ramps(target) else "closed"
+
+
+def _ramps(target: Target | None) -> bool:
+    return target is not None and target.window < target.batch_size

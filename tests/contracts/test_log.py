@@ -314,6 +314,18 @@ async def test_who_attends_is_seen_until_it_leaves(log: Log) -> None:
     assert roll.heads == tuple(Head(partition, 0, 0, None) for partition in ALL)
 
 
+async def test_what_processes_tell_is_for_all_and_whoever_asks_has_the_others_asked(log: Log) -> None:
+    await log.attend("a", 60, '{"queue": 1}')
+    await log.attend("b", 60)
+    await log.attend("gone", -1, "{}", asks=True)
+    assert await log.told() == {"a": '{"queue": 1}'}
+    assert not (await log.attend("a", 60, asks=True)).asked
+    assert await log.told() == {}
+    assert (await log.attend("b", 60, "[1]")).asked
+    assert not (await log.attend("a", 60)).asked
+    assert await log.told() == {"b": "[1]"}
+
+
 async def test_the_roll_says_how_far_each_partition_is_and_whose(log: Log) -> None:
     await written(log)
     await log.take("a", [P, 1])

@@ -142,3 +142,22 @@ async def test_partitions_whose_taking_was_not_recorded_are_given_back_and_taken
         await asyncio.sleep(RENEW_S * 2)
     assert (owned(log), first._recorder.epochs) == ({0: "a"}, {0: 2})
     keeping.cancel()
+
+
+@virtual
+async def test_while_somebody_asks_all_tell_at_the_full_second() -> None:
+    clock = VirtualClock()
+    log = MemoryLog(2, clock.now)
+    first, second = owner(log, "a"), owner(log, "b")
+    told: list[float] = []
+    first.report = lambda: told.append(clock.now().timestamp() % 1.0)
+    second.asks = lambda: True
+    with capture_logs():
+        await second.turn()
+        await asyncio.sleep(0.3)
+        keeping = asyncio.create_task(first.keep())
+        await asyncio.sleep(RENEW_S * 4)
+    phases = {round(each, 3) % 1.0 for each in told[1:]}
+    assert len(told) >= 3
+    assert (phases, second.asked, first.asked) == ({0.0}, True, True)
+    keeping.cancel()

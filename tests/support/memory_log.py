@@ -60,7 +60,8 @@ class MemoryLog:
         self.prepared: set[date] = set()
         self.in_use: set[date] = set()  # held by somebody else: cannot be dropped
         self.processes: dict[str, datetime] = {}  # name → seen until
-        self.told: dict[str, str | None] = {}
+        self.reports: dict[str, str | None] = {}
+        self.asking: set[str] = set()
         self._listeners: list[Callable[[str], None]] = []
         self._now = now or (lambda: datetime.now(UTC))
 
@@ -264,11 +265,16 @@ class MemoryLog:
         found = [each for (p, owner, _), each in self.tables.secrets.items() if (p, owner) in wanted]
         return sorted(found, key=lambda each: each.created_at, reverse=True)
 
-    async def attend(self, name: str, lease_s: float, report: str | None = None) -> Roll:
+    async def attend(self, name: str, lease_s: float, report: str | None = None, *, asks: bool = False) -> Roll:
         self.processes[name] = self._now() + timedelta(seconds=lease_s)
-        self.told[name] = report
+        self.reports[name] = report
+        self.asking = self.asking - {name} | ({name} if asks else set())
         heads = tuple(LogHead(partition, head.seq, head.config, head.owner) for partition, head in self.head.items())
-        return Roll(tuple(sorted(filter(self._is_alive, self.processes))), heads)
+        asked = any(self._is_alive(each) for each in self.asking - {name})
+        return Roll(tuple(sorted(filter(self._is_alive, self.processes))), heads, asked)
+
+    async def told(self) -> dict[str, str]:
+        return {name: report for name, report in self.reports.items() if report and self._is_alive(name)}
 
     def _is_alive(self, name: str) -> bool:
         return name in self.processes and self.processes[name] > self._now()

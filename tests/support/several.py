@@ -118,10 +118,10 @@ class LogOf:
         done: list[Recorded] = await self._ask(self._log.append, append)
         return done
 
-    async def _ask(self, method: Callable[..., Any], *arguments: Any) -> Any:
+    async def _ask(self, method: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
         await self._halting.passed()
         try:
-            return await method(*arguments)
+            return await method(*arguments, **more)
         finally:
             await self._halting.passed()
 

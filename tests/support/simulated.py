@@ -194,8 +194,8 @@ class FlakyLog(MemoryLog):
     async def taken_event_ids(self, keys: Any) -> Any:
         return await self._read(super().taken_event_ids(list(keys)))
 
-    async def attend(self, *arguments: Any) -> Any:
-        return await self._lease(super().attend(*arguments))
+    async def attend(self, *arguments: Any, **more: Any) -> Any:
+        return await self._lease(super().attend(*arguments, **more))
 
     async def take(self, name: str, partitions: Any) -> Any:
         return await self._lease(super().take(name, list(partitions)))

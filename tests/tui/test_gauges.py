@@ -3,7 +3,7 @@ import pytest
 from tests.tui.support import frames_of
 from tests.tui.world import World
 from tui.board import Board
-from tui.frames import Stats
+from tui.frames import PartitionStats, ProcessStats, Stats
 from tui.gauges import chart, health, tiles
 from tui.lines import plain, width
 
@@ -45,8 +45,28 @@ def test_the_health_of_the_log_and_of_hookd() -> None:
     shown = plain(health(made, made.clock(0))(40, 12))
     assert "✓ up" in shown
     assert "4,120 open" in shown
-    made.take(Stats(made.stats.at, database=False, standing_by=True), 0.0)
+    made.take(Stats(made.stats.at, database=False, partitions=(PartitionStats(0, "a"), PartitionStats(1))), 0.0)
     shown = plain(health(made, made.clock(0))(40, 12))
     assert "✗ lost" in shown
-    assert "standing by" in shown
+    assert "1 of 2 free" in shown
     assert "no checkpoint yet" in shown
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ((16,), "● all 16 here"),
+        ((8, 8), "● 8 + 8"),
+        ((4, 3, 3, 3, 3), "● 3 to 4 each"),
+        ((2,) * 8, "● 2 each"),
+    ],
+)
+def test_how_the_processes_share_the_partitions(shares: tuple[int, ...], said: str) -> None:
+    made = board()
+    processes = tuple(ProcessStats(f"host:7:ab/{n}", each) for n, each in enumerate(shares, 1))
+    owners = [each.name for each in processes for _ in range(each.partitions)]
+    partitions = tuple(PartitionStats(n, owner) for n, owner in enumerate(owners))
+    made.take(Stats(made.stats.at, process="host:7:ab/1", processes=processes, partitions=partitions), 0.0)
+    shown = plain(health(made, made.clock(0))(40, 12))
+    assert said in shown
+    assert ("host:7:ab/1" in shown) == (len(shares) == 1)

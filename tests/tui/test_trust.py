@@ -3,7 +3,7 @@ import pytest
 
 from tests.tui.world import START, World
 from tui.board import Board
-from tui.frames import Clock, Hello, Link, Skipped, Stats
+from tui.frames import Clock, Hello, Link, PartitionStats, Skipped, Stats
 from tui.lines import plain
 from tui.trust import banner, skipped, trust_line
 
@@ -22,6 +22,7 @@ def words(made: Board, now: float) -> tuple[str, str]:
 
 
 STATS = Stats(START)
+SHARED = (PartitionStats(0, "a"), PartitionStats(1, "b"), PartitionStats(2))
 
 
 def test_live_data_tells_its_age() -> None:
@@ -45,7 +46,11 @@ def test_a_lost_connection_tells_since_when_and_what_next() -> None:
         ([Link("live")], 1, "connected, but nothing has come:"),
         ([Link("refused", "this token may not")], 0, "this token may not · ctrl+r tries again"),
         ([Link("live"), msgspec.structs.replace(STATS, database=False)], 0, "lost its database"),
-        ([Link("live"), msgspec.structs.replace(STATS, standing_by=True)], 0, "stands by"),
+        (
+            [Link("live"), msgspec.structs.replace(STATS, partitions=SHARED)],
+            0,
+            "1 of 3 partitions free: their deliver",
+        ),
     ],
 )
 def test_the_banner_is_there_while_something_is_wrong(frames, now: float, said: str) -> None:

@@ -81,7 +81,12 @@ class OverviewScreen(View):
         return {
             "state": wording.breaker(stats.breaker, stats.disabled).line,
             "endpoint": line(wording.host(stats.url) or stats.endpoint),
-            "backlog": line((wording.count(waits) if stats.counted else wording.NONE, "warn" if waits else "faint")),
+            "backlog": line(
+                (
+                    wording.count(waits) if stats.counted or stats.pending is not None else wording.NONE,
+                    "warn" if waits else "faint",
+                )
+            ),
             "why": line((why, "muted")),
         }
 

@@ -110,7 +110,7 @@ class TargetsScreen(Acting, Filtered):
             "p95": line((wording.ms(spent.p95 if spent else None), "")),
             "backlog": line(
                 (wording.NONE, "faint")
-                if not stats.counted
+                if not stats.counted and stats.pending is None
                 else (wording.count(waits) + ("+" if stats.backlog_more else ""), "warn" if waits else "faint")
             ),
             "spark": line(

@@ -117,7 +117,7 @@ def declare(surface: Surface, tokens: Tokens) -> None:
 
 
 async def get_overview(call: Call[Operator], query: OverviewQuery) -> OverviewOut:
-    """Get how this process is doing.
+    """Get how hookd is doing, all its processes together.
 
     Counting begins with the first who asks or watches: `intervalS` says what the counts cover.
     """
@@ -125,6 +125,7 @@ async def get_overview(call: Call[Operator], query: OverviewQuery) -> OverviewOu
     hub.look()
     found = await call.state(BOARD).overview()
     hub.reporter.looked(await call.state(LOG).heads())
+    await hub.hear()
     figures = dict(hub.reporter.fields(query.top))
     available = figures.pop("database")
     return OverviewOut.model_construct(
@@ -137,6 +138,7 @@ async def get_overview(call: Call[Operator], query: OverviewQuery) -> OverviewOu
 async def list_targets(call: Call[Watcher], query: TargetsQuery) -> TargetPage:
     """List the endpoints and how each is doing."""
     board, principal = call.state(BOARD), call.principal
+    await _look(call)
     operator = isinstance(principal, Operator)
     first, last = _key(query.iterator, number=operator)
     if isinstance(principal, Operator):
@@ -160,6 +162,7 @@ async def get_target(call: Call[Watcher], endpoint_id: str) -> EndpointDetail:
     key = endpoint.partition, endpoint.id
     pending = await board.pending([key])
     opened = await board.breaker(*key) if endpoint.breaker_until is not None else None
+    await _look(call)
     now = call.state(DESK).clock.now()
     recent = await board.recent(*key, now - COUNTED)
     wanted = Attempts(endpoint.partition, endpoint.application, endpoint=endpoint.id)
@@ -171,6 +174,14 @@ async def get_target(call: Call[Watcher], endpoint_id: str) -> EndpointDetail:
         latest=[attempts.write(each, now.date()) for each in found.items],
         counts=CountsOut(delivered=recent.delivered, failed=recent.failed, since=recent.since),
     )
+
+
+async def _look(call: Call[Watcher]) -> None:
+    """Have the other processes tell how the targets are doing that they deliver to."""
+    hub = call.state(LIVE)
+    if not hub.alone:
+        hub.look()
+        await hub.hear()
 
 
 def _key(iterator: str | None, *, number: bool) -> tuple[str, str]:

@@ -29,7 +29,8 @@ comment on table log.head is 'One row a partition: its order, its owner. Their n
 create table log.process (
   name       text primary key,
   seen_until timestamptz not null,        -- its lease on all it owns: prolonged as long as it runs
-  told       json                         -- how it is doing, for those who ask another process
+  told       json,                        -- how it is doing, for those who ask another process
+  asks       boolean     not null default false  -- somebody asks it how all are doing: so all tell
 ) with (fillfactor = 10);
 comment on table log.process is 'Who works on this log just now. No history: that is in the events PartitionTaken.';
 
@@ -529,10 +530,12 @@ end $$;
 
 -- --------------------------------------------------------------------------------------------------- processes --
 
-create function log.attend(who text, lease_s float8, report json) returns void language sql as $$
+create function log.attend(who text, lease_s float8, report json, asking boolean default false)
+  returns void language sql as $$
   -- Prolongs a process' lease; forgets those whose lease ended long ago.
-  insert into log.process as p (name, seen_until, told) values (who, now() + lease_s * interval '1 second', report)
-    on conflict (name) do update set seen_until = excluded.seen_until, told = excluded.told;
+  insert into log.process as p (name, seen_until, told, asks)
+    values (who, now() + lease_s * interval '1 second', report, asking)
+    on conflict (name) do update set seen_until = excluded.seen_until, told = excluded.told, asks = excluded.asks;
   delete from log.process where seen_until < now() - interval '10 minutes';
 $$;
 

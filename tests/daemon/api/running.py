@@ -20,6 +20,7 @@ from daemon.api.seed.passwords import Passwords
 from daemon.desk import Desk
 from daemon.expunging import Expunger
 from daemon.live.hub import Hub
+from daemon.live.neighbours import Neighbours
 from daemon.live.reporter import Reporter
 from daemon.notary import Notary
 from daemon.ownership import Owner
@@ -74,7 +75,7 @@ class Vitals:
     loop_lag_s: float = 0.001
     in_flight: int = 3
     queue: int = 4
-    owned_partitions: int = PARTITIONS
+    served_partitions: int = PARTITIONS
     barred_trees: int = 0
 
 
@@ -150,6 +151,17 @@ class Running:
         assert await self.desk.recorder.ask(command, "hookd")
 
 
+class Numbers:
+    """Those of a daemon."""
+
+    def __init__(self):
+        self.registry = CollectorRegistry()
+        Counter("hookd_seen", "Seen.", registry=self.registry).inc(7)
+
+    async def hear(self):
+        pass
+
+
 @asynccontextmanager
 async def serve(dsn):
     """A server on a fresh database, for the length of the block."""
@@ -165,17 +177,16 @@ async def serve(dsn):
     views, expunger = Views(database.reading), Expunger(log, recorder, clock)
     acts = Acts(log, recorder, sealer, clock)
     desk = Desk(recorder, world, views, sealer, clock, secrets.token_bytes, expunger, acts)
-    tokens, vitals, registry = Tokens("x" * 32, clock.now), Vitals(), CollectorRegistry()
-    Counter("hookd_seen", "Seen.", registry=registry).inc(7)
+    tokens, vitals, metrics = Tokens("x" * 32, clock.now), Vitals(), Numbers()
     reporter = Reporter("test", recorder, world, Nobody(), vitals, clock, batch_size=10)
-    hub = Hub(recorder, world, LogViews(views.reading), reporter)
+    hub = Hub(recorder, world, LogViews(views.reading), reporter, Neighbours(log, "test", clock))
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     server = build(
         desk,
         tokens=tokens,
         admin_ids=AdminIds((ADMIN_ID, "the-old-one")),
         vitals=vitals,
-        registry=registry,
+        metrics=metrics,
         log_key=await notary.key(),
         hub=hub,
         passwords=passwords,

@@ -33,7 +33,7 @@ async def test_ready(running):
         ("database_ok", False, "database"),
         ("oldest_due_s", 61.0, "deliveries"),
         ("loop_lag_s", 1.1, "loop"),
-        ("owned_partitions", 0, "partitions"),
+        ("served_partitions", 0, "partitions"),
     ],
 )
 async def test_not_ready(running, name, value, check):

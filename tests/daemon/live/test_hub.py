@@ -8,10 +8,11 @@ import pytest
 
 from daemon.live.group import Wanted
 from daemon.live.hub import MISSED_MAX, PAGE, TENANTS_MAX, WATCHERS_MAX, Closed, Hub
+from daemon.live.neighbours import Neighbours
 from daemon.live.reporter import Reporter
 from daemon.live.subscriber import Subscriber
 from daemon.recorder import Committed
-from events.log import Unavailable
+from events.log import Roll, Unavailable
 from events.log_views import Head
 from events.world import World
 from tests.daemon.live.making import AT, failed
@@ -60,7 +61,8 @@ class Made:
         reporter = Reporter(
             "me", self.recorder, world, nobody, vitals, SimpleNamespace(now=lambda: AT), batch_size=10
         )
-        self.hub = Hub(self.recorder, world, self.log, reporter)
+        self.neighbours = Neighbours(self.log, "me", SimpleNamespace(now=lambda: AT))
+        self.hub = Hub(self.recorder, world, self.log, reporter, self.neighbours)
 
     def commit(self, partition, count=1):
         """What this process appends."""
@@ -254,3 +256,41 @@ async def test_so_many_at_once_and_operators_before_tenants(made):
         await made.watch()
     with pytest.raises(Closed, match="watch already"):
         await made.watch()
+
+
+async def test_what_others_ask_is_counted_and_told_until_they_ask_no_more(made):
+    assert made.hub.figures() is None
+    made.hub.asked_elsewhere()
+    assert not made.hub.asks()
+    made.commit(0, 3)
+    await made.hub.tick()
+    assert json.loads(made.hub.figures())["counts"]["failed"] == 3
+    made.hub.reporter.asked_elsewhere(-1e9)
+    await made.hub.tick()
+    assert made.hub.figures() is None
+    assert made.recorder.followers == []
+
+
+async def test_whoever_watches_or_asks_here_wants_the_others_told(made):
+    watcher = await made.watch()
+    assert made.hub.asks()
+    made.hub.leave(watcher.subscriber)
+    assert not made.hub.asks()
+    made.hub.look()
+    assert made.hub.asks()
+
+
+async def test_what_is_appended_elsewhere_is_told_in_order_with_what_this_process_puts_in_between(made):
+    """Partition 2 is another's: this process hears of nothing there but what it has appended itself."""
+    made.neighbours.looked(Roll(("me", "you"), ()))
+    del made.recorder.epochs[2]
+    watcher = await made.watch()
+    made.log.add(2, 3)
+    made.commit(2)
+    made.log.add(2)
+    await made.hub.tick()
+    assert watcher.told() == ([], 0)
+    await made.hub.look_up()
+    made.commit(2)
+    await made.hub.tick()
+    assert watcher.told() == ([(2, n) for n in range(1, 7)], 0)
