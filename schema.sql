@@ -28,6 +28,7 @@ comment on table log.head is 'One row a partition: its order, its owner. Their n
 
 create table log.process (
   name       text primary key,
+  leaving    boolean not null default false,  -- keeps what is under way, and is due no share any more
   seen_until timestamptz not null,        -- its lease on all it owns: prolonged as long as it runs
   told       json,                        -- how it is doing, for those who ask another process
   asks       boolean     not null default false  -- somebody asks it how all are doing: so all tell
@@ -530,12 +531,14 @@ end $$;
 
 -- --------------------------------------------------------------------------------------------------- processes --
 
-create function log.attend(who text, lease_s float8, report json, asking boolean default false)
+create function log.attend(who text, lease_s float8, report json, asking boolean default false,
+                           going boolean default false)
   returns void language sql as $$
   -- Prolongs a process' lease; forgets those whose lease ended long ago.
-  insert into log.process as p (name, seen_until, told, asks)
-    values (who, now() + lease_s * interval '1 second', report, asking)
-    on conflict (name) do update set seen_until = excluded.seen_until, told = excluded.told, asks = excluded.asks;
+  insert into log.process as p (name, seen_until, told, asks, leaving)
+    values (who, now() + lease_s * interval '1 second', report, asking, going)
+    on conflict (name) do update set seen_until = excluded.seen_until, told = excluded.told, asks = excluded.asks,
+      leaving = excluded.leaving;
   delete from log.process where seen_until < now() - interval '10 minutes';
 $$;
 

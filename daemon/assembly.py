@@ -41,7 +41,7 @@ from daemon.supervisor import Supervisor
 from daemon.transport import Guard, Resolver, Transport, client_tls
 from daemon.vitals import Vitals
 from events.checkpoint import VerifierKey
-from events.log import Roll, Unavailable
+from events.log import Fenced, Roll, Unavailable
 from events.log_views import LogViews
 from events.postgres import PostgresLog
 from events.views import Views
@@ -252,6 +252,7 @@ class Daemon:
             await self._runner.shutdown()
             await self._runner.cleanup()
             log.info("api_closed")
+            await self._begin_to_leave()
             abandoned = await self.dispatcher.drain(grace_s)
             await self.transport.close(0)
             await self._record_the_rest()
@@ -264,6 +265,16 @@ class Daemon:
             if asyncio.iscoroutine(closing):
                 await closing
         return abandoned
+
+    async def _begin_to_leave(self) -> None:
+        """What nothing is under way for is free at once: others are to deliver for it while this one drains."""
+        self.dispatcher.stopped = True
+        self.owner.leaving = True
+        try:
+            async with asyncio.timeout(RECORD_GRACE_S):
+                await self.owner.turn()
+        except (TimeoutError, Unavailable, Fenced):
+            log.info("partitions_kept_until_the_end")
 
     async def _record_the_rest(self) -> None:
         try:

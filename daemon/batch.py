@@ -45,6 +45,7 @@ class Batch:
         self.changed: list[tuple[Entity | None, Entity]] = []
         self.rows: dict[str, FailureRow | None] = {}  # endpoint → its failures in a row before this batch
         self.event_ids: set[tuple[str, str]] = set()  # (application, event id) that are taken
+        self.fenced = 0  # outcomes of a reign that is over, of which nothing is recorded
 
     @property
     def denies(self) -> bool:

@@ -34,12 +34,12 @@ class WorkerFailed(Exception):
 
 
 class Crew:
-    """`command`: how a worker is started, by its name and port."""
+    """`command`: how a worker is started, by its name, its port and the address of the database."""
 
     def __init__(
         self,
         settings: Settings,
-        command: Callable[[str, int], list[str]],
+        command: Callable[[str, int, str], list[str]],
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self.settings = settings
@@ -86,7 +86,7 @@ class Crew:
         self._begun += 1
         name = worker_name(self._name, self._begun)
         worker = await asyncio.create_subprocess_exec(
-            *self._command(name, self._socket.getsockname()[1]),
+            *self._command(name, self._socket.getsockname()[1], self._storage.dsn),
             stdin=asyncio.subprocess.PIPE,  # its end tells the worker that nobody is there any more
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C is for the parent, which passes it on

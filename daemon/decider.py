@@ -44,6 +44,8 @@ class Decider:
         except BaseException:
             self.take_back(batch)
             raise
+        if batch.fenced:
+            log.warning("outcomes_fenced", count=batch.fenced)
         return batch
 
     def _decide_each(self, batch: Batch, pending: list[Pending]) -> None:
@@ -92,6 +94,7 @@ class Decider:
         append = batch.append
         if not self._is_valid(append, command):
             batch.answers.append((pending, ()))
+            batch.fenced += 1
             return
         delivery = append.latest(command.delivery)
         if delivery is not command.delivery:
@@ -121,7 +124,6 @@ class Decider:
         partition, epoch = attempt.delivery.partition, attempt.epoch
         if epoch is not None:
             if epoch != self.epochs.get(partition):
-                log.warning("outcome_fenced", message=attempt.delivery.message)
                 return False
             append.epochs[partition] = epoch
         return True

@@ -38,6 +38,7 @@ class Handover:
         owner.on_taken = self._take_over
         owner.on_leased = self._dispatcher.lease
         owner.on_leaving = self._hand_over
+        owner.busy = self._busy
 
     async def _take_over(self, positions: dict[int, int]) -> None:
         """Begin where the last owner left off: configuration, log positions, pending deliveries."""
@@ -51,6 +52,9 @@ class Handover:
             else:
                 self._dispatcher.awaken(endpoint, due_at)
         log.info("deliveries_resumed", endpoints=len(pending))
+
+    def _busy(self) -> set[int]:
+        return {each.endpoint.partition for each in self._dispatcher.targets() if each.flying}
 
     async def _hand_over(self, partitions: frozenset[int]) -> None:
         self._forget(partitions)

@@ -6,7 +6,7 @@ others; when it comes back, what it obtained meanwhile is refused by the epochs.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -42,6 +42,8 @@ class Owner:
         self.name = name
         self.processes: tuple[str, ...] = (name,)
         self.asked = False  # somebody asks some process how all are doing
+        self.leaving = False  # gives back what nothing is under way for, and takes no more
+        self.busy: Callable[[], Collection[int]] = tuple  # partitions for which something is under way
         self._gone = False
         self._stepping = asyncio.Lock()
         self.on_leased: Callable[[float], None] = lambda _: None
@@ -78,7 +80,7 @@ class Owner:
     async def _step(self) -> None:
         until = asyncio.get_running_loop().time() + LEASE_S  # as of now, before it is asked for: never too late
         asks = self.asks()
-        roll = await self._log.attend(self.name, LEASE_S, self.report(), asks=asks)
+        roll = await self._log.attend(self.name, LEASE_S, self.report(), asks=asks, leaving=self.leaving)
         self.on_leased(until)
         self.processes = roll.processes
         self._recorder.shared = len(roll.processes) > 1
@@ -90,8 +92,9 @@ class Owner:
             await self._log.release(self.name, unknown)
             return
         step = share(roll, self.name)
-        if step.give:
-            await self._give(frozenset(step.give))
+        give = self._recorder.epochs.keys() - set(self.busy()) if self.leaving else step.give
+        if give:
+            await self._give(frozenset(give))
         elif step.take:
             await self._take(step.take)
 

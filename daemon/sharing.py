@@ -19,6 +19,8 @@ class Share(msgspec.Struct, frozen=True):
 
 def share(roll: Roll, name: str) -> Share:
     """The next step of the process `name`; it takes nothing while it has more than its due."""
+    if name not in roll.processes:  # its lease ended while it asked
+        return Share((), ())
     due = _due(roll, name)
     mine = [head.partition for head in roll.heads if head.owner == name]
     if len(mine) > due:

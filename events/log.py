@@ -137,10 +137,13 @@ class Log(Protocol):
     async def secrets(self, owners: Iterable[tuple[int, str]]) -> list[SealedSecret]:
         """The sealed secrets of these owners, newest first."""
 
-    async def attend(self, name: str, lease_s: float, report: str | None = None, *, asks: bool = False) -> Roll:
+    async def attend(
+        self, name: str, lease_s: float, report: str | None = None, *, asks: bool = False, leaving: bool = False
+    ) -> Roll:
         """Prolong the lease of a process; answers who else is there.
 
-        `report` is JSON for those who ask another process; `asks` has all others give one.
+        `report` is JSON for those who ask another process; `asks` has all others give one. Whoever is `leaving` keeps
+        what it owns until it gives it back, and is not on the roll.
         """
 
     async def told(self) -> dict[str, str]:

@@ -103,7 +103,7 @@ _EVENT_IDS: Final = """
   cross join lateral (
     select from state.message m
     where m.partition = k.partition and m.application = k.application and m.event_id = k.event_id limit 1) found"""
-_PROCESSES: Final = "select name, asks from log.process where seen_until > now() order by name"
+_PROCESSES: Final = "select name, asks, leaving from log.process where seen_until > now() order by name"
 _TOLD: Final = "select name, told from log.process where seen_until > now() and told is not null"
 _HEADS: Final = "select partition, seq, config, owner from log.head order by partition"
 
@@ -254,14 +254,16 @@ class PostgresLog:
             row = await connection.fetchrow(_ANY_SEALED)
             return None if row is None else SealedSecret(*row)
 
-    async def attend(self, name: str, lease_s: float, report: str | None = None, *, asks: bool = False) -> Roll:
+    async def attend(
+        self, name: str, lease_s: float, report: str | None = None, *, asks: bool = False, leaving: bool = False
+    ) -> Roll:
         """Prolong the lease of a process; answers who else is there."""
         async with self._keeper.use() as connection:
-            await connection.execute("select log.attend($1, $2, $3, $4)", name, lease_s, report, asks)
+            await connection.execute("select log.attend($1, $2, $3, $4, $5)", name, lease_s, report, asks, leaving)
             processes = await connection.fetch(_PROCESSES)
             heads = await connection.fetch(_HEADS)
         asked = any(row[1] for row in processes if row[0] != name)
-        return Roll(tuple(row[0] for row in processes), tuple(Head(*row) for row in heads), asked)
+        return Roll(tuple(row[0] for row in processes if not row[2]), tuple(Head(*row) for row in heads), asked)
 
     async def told(self) -> dict[str, str]:
         """The last report of each process that is there and has given one, by name."""

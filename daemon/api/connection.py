@@ -103,11 +103,10 @@ class Connection(web.RequestHandler):
         under_way = self._under_way
         if not under_way or not under_way[-1].made_way or not self._messages or not self._messages[0][1].is_eof():
             return
-        if len(under_way) >= UNDER_WAY_MAX or self._close or self._force_close:
+        older = self._task_handler  # None: one of those before ends the connection, with its answer or without
+        if len(under_way) >= UNDER_WAY_MAX or self._close or self._force_close or older is None:
             return
         under_way[-1].followed = True
-        older = self._task_handler
-        assert older is not None
         self._tasks.add(older)
         older.add_done_callback(self._tasks.discard)
         self._task_handler = self.loop.create_task(self._serve_on(self._take()))

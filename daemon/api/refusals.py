@@ -43,7 +43,8 @@ def explain_seed(value: object) -> ApiError | None:
 def unavailable(value: object) -> ApiError | None:
     """Say whether a command may have taken effect although the database did not answer."""
     if isinstance(value, Busy):
-        return _later("Too much waits to be recorded; nothing of this was done: try again", BUSY_RETRY_S)
+        why = str(value)
+        return _later(f"{why[:1].upper()}{why[1:]}: try again", BUSY_RETRY_S)
     if isinstance(value, Unread | DatabaseUnavailable):
         return _later("The database does not answer; nothing of this was done: try again", UNAVAILABLE_RETRY_S)
     if isinstance(value, Unavailable):

@@ -43,10 +43,10 @@ def _tell(text: str) -> None:
     print(f"hookd: {text}", file=sys.stderr)
 
 
-def _command(settings: "Settings", name: str, port: int) -> list[str]:
-    """How a worker is started."""
-    home = ["--home", str(settings.hookd_home)] if settings.embedded else []
-    return [sys.executable, "-m", "daemon.cli", "worker", name, "--host", settings.host, "--port", str(port), *home]
+def _command(settings: "Settings", name: str, port: int, dsn: str) -> list[str]:
+    """How a worker is started. The address of the embedded database holds no secret; DATABASE_URL may."""
+    inside = ["--home", str(settings.hookd_home), "--dsn", dsn] if settings.embedded else []
+    return [sys.executable, "-m", "daemon.cli", "worker", name, "--host", settings.host, "--port", str(port), *inside]
 
 
 async def _up(daemon: "Daemon | Crew") -> None:
@@ -68,12 +68,13 @@ async def started(daemon: "Daemon | Crew") -> None:
     from daemon.notary import KeyLost
     from daemon.postgres.errors import DatabaseUnavailable, EmbeddedPostgresError, MigrationError
     from daemon.sealing import SealBroken
+    from events.log import Unavailable
 
     try:
         await daemon.start()
     except SealBroken as error:
         raise Refused(f"SEALING_KEYS: {error}") from None
-    except (EmbeddedPostgresError, MigrationError, DatabaseUnavailable, KeyLost) as error:
+    except (EmbeddedPostgresError, MigrationError, DatabaseUnavailable, Unavailable, KeyLost) as error:
         raise Refused(str(error)) from None
     except CannotListen as error:
         raise Refused(str(error)) from None

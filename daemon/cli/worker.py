@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,11 +20,12 @@ _Name = Annotated[str, typer.Argument(help="What the log knows this process by."
 _Host = Annotated[str, typer.Option(help="Address to listen on.")]
 _Port = Annotated[int, typer.Option(help="Port that is shared.")]
 _Home = Annotated[Path | None, typer.Option(help="Data home of the embedded database.")]
+_Dsn = Annotated[str | None, typer.Option(help="Address of the embedded database.")]
 
 STDIN = 0
 
 
-def worker(name: _Name, host: _Host, port: _Port, home: _Home = None) -> None:
+def worker(name: _Name, host: _Host, port: _Port, home: _Home = None, dsn: _Dsn = None) -> None:
     """One of the processes of `hookd up`: ends when the parent does."""
     settings = settings_or_refuse(host=host, port=port, hookd_home=home)
     import structlog
@@ -33,18 +35,14 @@ def worker(name: _Name, host: _Host, port: _Port, home: _Home = None) -> None:
 
     configure(settings.log_level, settings.log_format)
     structlog.contextvars.bind_contextvars(process=name)
-    run(_work(Daemon(settings, worker=Worker(name, _dsn(settings)))))
+    run(_work(Daemon(settings, worker=Worker(name, _address(settings, dsn)))))
 
 
-def _dsn(settings: "Settings") -> str:
-    from daemon.postgres.embedded import running_dsn
-
+def _address(settings: "Settings", dsn: str | None) -> str:
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
-    assert settings.hookd_home is not None
-    dsn = running_dsn(settings.hookd_home)
     if dsn is None:
-        raise Refused(f"no database runs in {settings.hookd_home}: start hookd with `hookd up`")
+        raise Refused("a worker is told where the database is by whoever starts it: use `hookd up`")
     return dsn
 
 
@@ -59,12 +57,15 @@ async def _work(daemon: "Daemon") -> None:
 
 
 def _end_with_parent(stop: asyncio.Event) -> None:
-    """Stop when stdin ends: whoever holds its other end is gone."""
+    """Stop when stdin ends: whoever holds its other end is gone. Where that happens while stopping, at once."""
     loop = asyncio.get_running_loop()
 
     def read() -> None:
         if not os.read(STDIN, 4096):
             loop.remove_reader(STDIN)
+            if stop.is_set():
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                signal.raise_signal(signal.SIGTERM)
             stop.set()
 
     if not sys.stdin.isatty():

@@ -303,6 +303,15 @@ async def owners(log: Log) -> set[tuple[int, str]]:
     return {(each.partition, each.owner) for each in roll.heads if each.owner is not None}
 
 
+async def test_who_is_about_to_leave_is_not_on_the_roll_and_keeps_what_it_owns(log: Log) -> None:
+    await log.attend("a", 60)
+    await log.take("a", [P])
+    assert (await log.attend("a", 60, leaving=True)).processes == ()
+    assert (await log.attend("b", 60)).processes == ("b",)
+    assert await log.take("b", [P]) == []
+    assert (await log.attend("a", 60)).processes == ("a", "b")
+
+
 async def test_who_attends_is_seen_until_it_leaves(log: Log) -> None:
     assert (await log.attend("b", 60)).processes == ("b",)
     assert (await log.attend("a", 60, '{"queue":1}')).processes == ("a", "b")

@@ -77,7 +77,7 @@ def test_an_outcome_of_another_reign_leads_to_nothing() -> None:
         batch = made.decide(attempt(epoch=2), attempt(epoch=4), attempt(epoch=-1))
     assert not any(answer for _, answer in batch.answers)
     assert len(batch.append) == 0
-    assert [each["event"] for each in logs] == ["outcome_fenced"] * 3
+    assert [(each["event"], each["count"]) for each in logs] == [("outcomes_fenced", 3)]
 
 
 def test_an_outcome_of_this_reign_is_for_the_log_to_judge_once_more() -> None:

@@ -72,6 +72,27 @@ async def test_a_newcomer_gets_its_share_and_nothing_is_given_before_what_is_und
 
 
 @virtual
+async def test_whoever_is_about_to_leave_keeps_only_what_something_is_under_way_for() -> None:
+    log = MemoryLog(4, VirtualClock().now)
+    leaving, other, leases, busy = owner(log, "a"), owner(log, "b"), [], {1}
+    leaving.on_leased, leaving.busy = leases.append, lambda: busy
+    with capture_logs():
+        await leaving.turn()
+        leaving.leaving = True
+        await leaving.turn()
+        assert owned(log) == {0: None, 1: "a", 2: None, 3: None}
+        assert leaving._recorder.epochs == {1: 1}
+        await other.turn()
+        assert owned(log) == {0: "b", 1: "a", 2: "b", 3: "b"}
+        busy.clear()
+        await leaving.turn()
+        await other.turn()
+        await leaving.turn()
+    assert set(owned(log).values()) == {"b"}
+    assert len(leases) == 4
+
+
+@virtual
 async def test_what_the_dead_owned_is_taken_when_the_lease_ends() -> None:
     clock = VirtualClock()
     log = MemoryLog(2, clock.now)

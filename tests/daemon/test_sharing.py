@@ -35,6 +35,10 @@ def test_alone_it_takes_all() -> None:
     assert share(roll({"a"}, [None, "dead", None]), "a") == Share((0, 1, 2), ())
 
 
+def test_whoever_is_not_on_the_roll_does_nothing() -> None:
+    assert share(roll({"a"}, ["a", "b", None]), "b") == Share((), ())
+
+
 def test_what_is_missing_is_said() -> None:
     assert share(roll({"a", "b"}, ["a", "a", "a", None]), "b") == Share((3,), (), 1)
     assert share(roll({"a", "b"}, ["a", "a", "a", "a"]), "b") == Share((), (), 2)

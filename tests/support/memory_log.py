@@ -62,6 +62,7 @@ class MemoryLog:
         self.processes: dict[str, datetime] = {}  # name → seen until
         self.reports: dict[str, str | None] = {}
         self.asking: set[str] = set()
+        self.leaving: set[str] = set()
         self._listeners: list[Callable[[str], None]] = []
         self._now = now or (lambda: datetime.now(UTC))
 
@@ -265,13 +266,17 @@ class MemoryLog:
         found = [each for (p, owner, _), each in self.tables.secrets.items() if (p, owner) in wanted]
         return sorted(found, key=lambda each: each.created_at, reverse=True)
 
-    async def attend(self, name: str, lease_s: float, report: str | None = None, *, asks: bool = False) -> Roll:
+    async def attend(
+        self, name: str, lease_s: float, report: str | None = None, *, asks: bool = False, leaving: bool = False
+    ) -> Roll:
         self.processes[name] = self._now() + timedelta(seconds=lease_s)
         self.reports[name] = report
         self.asking = self.asking - {name} | ({name} if asks else set())
         heads = tuple(LogHead(partition, head.seq, head.config, head.owner) for partition, head in self.head.items())
         asked = any(self._is_alive(each) for each in self.asking - {name})
-        return Roll(tuple(sorted(filter(self._is_alive, self.processes))), heads, asked)
+        self.leaving = self.leaving - {name} | ({name} if leaving else set())
+        there = {each for each in self.processes if self._is_alive(each)} - self.leaving
+        return Roll(tuple(sorted(there)), heads, asked)
 
     async def told(self) -> dict[str, str]:
         return {name: report for name, report in self.reports.items() if report and self._is_alive(name)}

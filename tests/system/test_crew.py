@@ -86,9 +86,50 @@ async def test_workers_end_when_nobody_is_above_them(crew: Hookd) -> None:
     await crew.up()
 
 
+async def test_a_second_signal_ends_the_workers_at_once_too(home: Path, hole: Sink) -> None:
+    async with Hookd(home, WORKERS="2", STOP_GRACE_S="60") as crew:
+        application, _ = await crew.create_endpoint(hole.url)
+        async with Flood(crew, [application]) as flood:
+            await flood.more(5)
+        await hole.until(lambda: hole.arrivals.total() >= 5)
+        workers = [psutil.Process(pid) for pid in crew.workers]
+        assert crew.command is not None
+        crew.is_up.clear()
+        crew.command.send(signal.SIGTERM)
+        await crew.command.said("stopping; attempts under way may end")
+        assert await crew.down(signal.SIGTERM) == -signal.SIGTERM
+        loop = asyncio.get_running_loop()
+        gone, alive = await loop.run_in_executor(None, lambda: psutil.wait_procs(workers, timeout=20))
+        assert (len(gone), alive) == (2, [])
+
+
 async def test_a_port_that_somebody_listens_on_is_not_shared(crew: Hookd, home: Path) -> None:
     port = crew.url.rpartition(":")[2]
     second = Hookd(home.with_name(home.name + "-second"), WORKERS="2", PORT=port)
     with pytest.raises(AssertionError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
         async with second:
             pass
+
+
+async def test_a_worker_that_waits_for_its_last_attempts_holds_up_nothing_else(
+    home: Path, sink: Sink, hole: Sink
+) -> None:
+    async with Hookd(home, WORKERS="2", STOP_GRACE_S="60", ATTEMPT_TIMEOUT_S="60") as crew:
+        applications = [(await crew.create_endpoint(sink.url))[0] for _ in range(8)]
+        slow, endpoint = await crew.create_endpoint(hole.url)
+        await shared(crew)
+        async with Flood(crew, [slow], senders=1) as flood:
+            await flood.more(1)
+        await hole.until(lambda: hole.arrivals.total() >= 1)
+        owner = await crew.ask(
+            "select h.owner from log.head h join state.endpoint e using (partition) where e.id = $1", endpoint
+        )
+        leaving = next(pid for pid in crew.workers if owner in psutil.Process(pid).cmdline())
+        os.kill(leaving, signal.SIGTERM)
+        await until(lambda: crew.ask("select count(*) = 1 from log.head where owner = $1", owner))
+        async with Flood(crew, applications) as flood:
+            await flood.more(50)
+        await sink.until(lambda: sink.arrivals.keys() >= set(flood.accepted))
+        assert leaving in crew.workers, "it waits for the answer"
+        hole.answer_all()
+        await until(lambda: crew.ask("select count(*) = 0 from log.head where owner = $1", owner))

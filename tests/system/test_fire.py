@@ -56,7 +56,7 @@ async def test_workers_killed_stopped_and_resumed_at_random_lose_nothing(crew: H
     await hole.until(lambda: hole.arrivals.keys() >= set(slowly.accepted))
     await _all_delivered(crew, flood.accepted + slowly.accepted)
     await _assert_told(crew, sink.arrivals + hole.arrivals)
-    assert "outcome_fenced" in crew.said_all, "nobody came back with outcomes that were not its own any more"
+    assert "outcomes_fenced" in crew.said_all, "nobody came back with outcomes that were not its own any more"
     await assert_history_is_whole(crew)
 
 

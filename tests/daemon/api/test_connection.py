@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from daemon.api import connection
 from daemon.api.dialect import ProblemDialect
@@ -248,6 +249,20 @@ async def test_who_leaves_takes_nobody_along(recorder):
         while len(served.connections) > 1:  # noqa: ASYNC110
             await asyncio.sleep(0)
         second.close()
+
+
+async def test_who_begins_after_the_end_of_the_connection_lets_nobody_by(recorder):
+    served = server(recorder)
+    with capture_logs() as logs:
+        async with connected(served) as (_, writer, _runner):
+            writer.write(post("/ask/a") + post("/ask/slow") + post("/ask/b"))
+            await recorder.reaches(2)
+            (client,) = served.connections
+            recorder.committed.set()
+            client.transport.close()  # "a" finds nobody to answer and ends the connection; "slow" goes on
+            await recorder.reaches(3)
+    assert recorder.asked == ["a", "first", "slow"]
+    assert not logs
 
 
 async def test_an_idle_connection_is_closed(line, recorder):
