@@ -127,7 +127,8 @@ async def _database(bench: Bench) -> tuple[int, int]:
 def keep(steps: list[Step], options: Options, out: Path, picture: Path) -> None:
     """Write figures and picture."""
     facts = {"python": platform.python_version(), "cores": os.cpu_count(), "load": os.getloadavg()}
-    told = {"machine": facts, "options": asdict(options), "steps": [asdict(step) for step in steps]}
+    given = {name: value for name, value in asdict(options).items() if name != "program"}
+    told = {"machine": facts, "options": given, "steps": [asdict(step) for step in steps]}
     out.write_text(json.dumps(told, indent=1) + "\n")
     picture.write_text(draw(steps))
 
