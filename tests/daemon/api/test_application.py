@@ -49,7 +49,13 @@ async def test_bodies_up_to_2_mib(running):
     assert (status, told["code"]) == (413, "payload_too_large")
 
 
-@pytest.mark.parametrize(("raised", "words"), [(Busy(), "nothing of this was done"), (Unavailable(), "not certain")])
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (Busy("too much waits; nothing was done"), "Too much waits; nothing was done: try again"),
+        (Unavailable(), "not certain"),
+    ],
+)
 async def test_while_nothing_can_be_recorded(running, monkeypatch, raised, words):
     app_id = await running.app()
 

@@ -38,7 +38,7 @@ def test_refusals(wrapped, refusal, v1, seed):
 @pytest.mark.parametrize(
     ("raised", "words", "after"),
     [
-        (Busy(), "nothing of this was done", "1"),
+        (Busy("the database is away; nothing was done"), "The database is away; nothing was done: try again", "1"),
         (Unread(), "nothing of this was done", "2"),
         (DatabaseUnavailable(), "nothing of this was done", "2"),
         (DatabaseBusy(), "nothing of this was done", "2"),
