@@ -127,7 +127,13 @@ async def test_a_worker_that_waits_for_its_last_attempts_holds_up_nothing_else(
         leaving = next(pid for pid in crew.workers if owner in psutil.Process(pid).cmdline())
         os.kill(leaving, signal.SIGTERM)
         await until(lambda: crew.ask("select count(*) = 1 from log.head where owner = $1", owner))
-        async with Flood(crew, applications) as flood:
+        others = await crew.ask(
+            """select array_agg(a.id) from state.application a, state.endpoint slow
+               where slow.id = $1 and a.partition <> slow.partition and a.id = any($2)""",
+            endpoint,
+            applications,
+        )
+        async with Flood(crew, others) as flood:
             await flood.more(50)
         await sink.until(lambda: sink.arrivals.keys() >= set(flood.accepted))
         assert leaving in crew.workers, "it waits for the answer"
