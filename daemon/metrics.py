@@ -9,7 +9,7 @@ No label names an endpoint or a message: those are as many as customers make the
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import accumulate
 from types import MappingProxyType
@@ -188,17 +188,9 @@ class Metrics(Collector):
         every = [([number], each) for number, each in self._others.items()]
         every.append(([mine[1]] if mine else [], self.numbers()))
         for name, (text, _) in self._gauges.items():
-            gauge = GaugeMetricFamily(name, text, labels=labels)
-            for label, each in every:
-                if name in each.gauges:
-                    gauge.add_metric(label, each.gauges[name])
-            yield gauge
+            yield _filled(GaugeMetricFamily(name, text, labels=labels), [(label, n.gauges) for label, n in every])
         for name, (text, _) in self._counters.items():
-            counter = CounterMetricFamily(name, text, labels=labels)
-            for label, each in every:
-                if name in each.counters:
-                    counter.add_metric(label, each.counters[name])
-            yield counter
+            yield _filled(CounterMetricFamily(name, text, labels=labels), [(label, n.counters) for label, n in every])
         ended = CounterMetricFamily("hookd_deliveries_ended", "Deliveries that ended.", labels=[*labels, "state"])
         failed = CounterMetricFamily("hookd_attempts_failed", "Failed attempts.", labels=[*labels, "fault"])
         durations = HistogramMetricFamily("hookd_attempt_duration_seconds", "Duration of attempts.", labels=labels)
@@ -210,6 +202,16 @@ class Metrics(Collector):
             durations.add_metric(label, _buckets(each.durations, DURATIONS_S), each.durations.sum)
             batches.add_metric(label, _buckets(each.batches, BATCHES), each.batches.sum)
         yield from (ended, failed, durations, batches)
+
+
+def _filled(
+    family: GaugeMetricFamily | CounterMetricFamily, every: Iterable[tuple[list[str], Mapping[str, float]]]
+) -> Metric:
+    """With the number of each process that has one of this name."""
+    for label, numbers in every:
+        if family.name in numbers:
+            family.add_metric(label, numbers[family.name])
+    return family
 
 
 def _buckets(spread: Spread, bounds: tuple[float, ...]) -> list[tuple[str, float]]:

@@ -185,10 +185,3 @@ async def before(connection: asyncpg.Connection, partition: int, when: When) -> 
         when = max(when, datetime(1, 1, 2, tzinfo=UTC))  # there is no moment before the calendar begins
         return await position_at(connection, partition, when - timedelta(microseconds=1))
     return max((await place(connection, partition, when)).seq - 1, 0)
-
-
-async def moment_of(connection: asyncpg.Connection, position: Position) -> datetime | None:
-    """When the event at this position was recorded; None before the first."""
-    statement = "select at from log.event where partition = $1 and seq = $2"
-    found: datetime | None = await connection.fetchval(statement, position.partition, position.seq)
-    return found

@@ -82,17 +82,21 @@ class HelpScreen(Dialog[None]):
         self.end()
 
 
-class WhenScreen(Dialog[str]):
-    """Asks for a moment."""
+class Prompt(Dialog[str]):
+    """Asks for one line; "" when it is left."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+
+    TITLE_OF_BOX: ClassVar[str]
+    SUBTITLE_OF_BOX: ClassVar[str]
+    EXAMPLES: ClassVar[str]
 
     def compose(self) -> ComposeResult:
         """A line to type in."""
         with Vertical(classes="dialog prompt") as box:
-            box.border_title = "go to a moment"
-            box.border_subtitle = "enter goes there, esc goes back"
-            yield Input(placeholder="2h ago   1d 12h ago   2026-01-31T12:00:00Z   2026-01-31")
+            box.border_title = self.TITLE_OF_BOX
+            box.border_subtitle = self.SUBTITLE_OF_BOX
+            yield Input(placeholder=self.EXAMPLES)
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
@@ -101,6 +105,22 @@ class WhenScreen(Dialog[str]):
     def action_leave(self) -> None:
         """Nowhere."""
         self.end("")
+
+
+class WhenScreen(Prompt):
+    """Asks for a moment."""
+
+    TITLE_OF_BOX = "go to a moment"
+    SUBTITLE_OF_BOX = "enter goes there, esc goes back"
+    EXAMPLES = "2h ago   1d 12h ago   2026-01-31T12:00:00Z   2026-01-31"
+
+
+class GoToScreen(Prompt):
+    """Asks for an id."""
+
+    TITLE_OF_BOX = "go to"
+    SUBTITLE_OF_BOX = "enter opens, esc goes back"
+    EXAMPLES = "msg_…   ep_…   msg_…/ep_…"
 
 
 def _keys(title: str, keys: Iterable[tuple[str, str]]) -> Iterator[Line]:
@@ -114,24 +134,3 @@ def _legend(looks: Iterable[wording.Look]) -> Iterator[Line]:
     found = list(looks)
     for start in range(0, len(found), 4):
         yield tuple(Span(f"  {look.glyph} {look.word:<10}", look.role) for look in found[start : start + 4])
-
-
-class GoToScreen(Dialog[str]):
-    """Asks for an id."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
-
-    def compose(self) -> ComposeResult:
-        """A line to type in."""
-        with Vertical(classes="dialog prompt") as box:
-            box.border_title = "go to"
-            box.border_subtitle = "enter opens, esc goes back"
-            yield Input(placeholder="msg_…   ep_…   msg_…/ep_…")
-
-    @on(Input.Submitted)
-    def _typed(self, event: Input.Submitted) -> None:
-        self.end(event.value.strip())
-
-    def action_leave(self) -> None:
-        """Nowhere."""
-        self.end("")
