@@ -21,6 +21,7 @@ create table log.head (
   partition   smallint primary key,
   seq         bigint not null default 0,  -- the last position given out
   config      bigint not null default 0,  -- that of the last event of configuration: who decides has to know it
+  settled     bigint not null default 0,  -- every delivery accepted up to here has its row, unless it is delivered
   epoch       bigint not null default 0,  -- rises with every change of owner: the fence for outcomes
   owner       text                        -- a process of log.process; when that is gone, the partition is free
 ) with (fillfactor = 10);
@@ -222,7 +223,8 @@ create table state.delivery (
         autovacuum_analyze_threshold = 2000000000,
         autovacuum_vacuum_cost_delay = 0);
 comment on table state.delivery is
-  'Every delivery that is not delivered: waiting, held, or ended otherwise. A delivered one is in the log alone.';
+  'Every delivery that is not delivered: waiting, held, or ended otherwise. A delivered one is in the log alone, and '
+  'so may be one not tried yet that was accepted beyond log.head.settled: log.settle gives those their rows.';
 create index delivery_due on state.delivery (partition, endpoint, next_at, message) where state = 'pending';
 create index delivery_ended on state.delivery (partition, endpoint, message) where state <> 'pending';
 
@@ -336,23 +338,25 @@ end $$;
 -- ------------------------------------------------------------------------------------------------------- append --
 
 -- The rows of an append. Of a head, `known` is the last event of configuration that was known to who decided (null: it
--- does not matter), and `config` the place among the new events of the last that is one. `slot` is the index of an
--- event's partition in the append's heads, `nth` its place among that partition's new events; `was` is the version a
--- row had when it was read.
-create type log.new_head      as (partition smallint, events int, epoch bigint, known bigint, config int);
+-- does not matter), and `config` the place among the new events of the last that is one; `settled` is how far the
+-- partition is settled as far as the caller knows (-1: not known, null: it does not matter), `settle` how far it is to
+-- be. `slot` is the index of a partition in the append's heads, `nth` the place of an event among that partition's new
+-- ones; `was` is the version a row had when it was read: -1 if the delivery was not tried yet and has no row as far as
+-- known, -2 if it is accepted in this very append.
+create type log.new_head      as (partition smallint, events int, epoch bigint, known bigint, config int,
+                                  settled bigint, settle bigint);
 create type log.new_event     as (slot int, nth int, version int,
                                   was int,  -- 0, or: with this event its delivery is delivered, and the row goes
                                   type text, schema smallint, actor text, request text, stream text, endpoint text,
                                   body bytea);
 create type log.new_message   as (partition smallint, retention_days smallint, application text, id text,
-                                  event_type text, event_id text, digest text, channels text[],
-                                  endpoints text[],  -- a delivery to each is born, due now
+                                  event_type text, event_id text, digest text, channels text[], deliveries int,
                                   payload bytea);
-create type log.moved_delivery as (partition smallint, message text, endpoint text, was int, state text,
-                                  attempts smallint, next_at timestamptz, version int, reason text);
-create type log.returned_delivery as (partition smallint, message text, endpoint text, was int, state text,
-                                  attempts smallint, next_at timestamptz, version int, reason text,
-                                  accepted_at timestamptz, retention_days smallint);
+create type log.moved_delivery as (slot int, message text, endpoint text, was int, state text, attempts smallint,
+                                  next_at timestamptz, version int, reason text, accepted_at timestamptz,
+                                  retention_days smallint);
+create type log.waiting_delivery as (slot int, message text, endpoint text, accepted_at timestamptz,
+                                  retention_days smallint);
 create type log.new_response  as (event int, day date, body bytea);
 create type log.new_secret    as (partition smallint, owner text, id text, sealed bytea);
 create type log.retired_secret as (partition smallint, owner text, id text, expires_at timestamptz);
@@ -363,31 +367,47 @@ create function log.append(
   events    log.new_event[],
   messages  log.new_message[],     -- accepted, with their payloads
   delivered int,                   -- how many of the events say `was`
+  untried   int,                   -- of those: how many say that there is no row
   moved     log.moved_delivery[],
+  waiting   log.waiting_delivery[],  -- not tried yet: all up to what is to be settled, and others; they get their rows
   responses log.new_response[],    -- by index into events
   config    json,                  -- {table: [row]}: rows of the config tables, each with the version it had as `was`
   secrets   log.new_secret[],
   expunged  content.body[],        -- are there, and go
   dropped   date[],                -- days that are over: their tables go
-  returned  log.returned_delivery[],  -- delivered before, so without a row: they get one, unless they are again
+  returned  log.moved_delivery[],  -- delivered before, so without a row: they get one, unless they are again
   retired   log.retired_secret[],  -- are still good for a while
   news      text                   -- what other processes are told when this is committed
 ) returns bigint[] language plpgsql as $$
--- Appends events and writes the states they lead to; answers the position before the first new one, a head.
+-- Appends events and writes the states they lead to; answers the position before the first new one, a head, and then
+-- how far each is settled.
 -- HK001: epochs are over (other owners), HK003: configuration is not known that is in force; the detail lists the
 -- partitions. HK002: a state has moved on since it was read. lock_not_available: somebody uses a table that is to go.
 declare
-  base bigint[] := '{}'; head log.new_head; before bigint; hit int;
+  base bigint[] := '{}'; settled bigint[] := '{}'; bare boolean[] := '{}';  -- bare: the untried have no rows indeed
+  head log.new_head; expected bigint; before bigint; found_settled bigint; hit int; more int;
 begin
   foreach head in array heads loop
+    expected := head.settled;
+    if head.settle is not null then
+      update log.head h set settled = head.settle where h.partition = head.partition and h.settled = head.settled;
+      expected := case when found then head.settle else -1 end;
+    end if;
     update log.head h set seq = h.seq + head.events, config = coalesce(h.seq + head.config, h.config)
       where h.partition = head.partition and (head.epoch is null or h.epoch = head.epoch)
         and (head.known is null or h.config <= head.known)
-      returning h.seq - head.events into before;
+      returning h.seq - head.events, h.settled into before, found_settled;
     if not found then
       perform log.refuse_heads(heads[cardinality(base) + 1:]);  -- those before have moved on with this append
     end if;
+    if found_settled <> expected then  -- somebody has settled it: no delivery is without a row now, as far as known
+      perform log.settle(head.partition, found_settled, before);
+      found_settled := before;
+      expected := -1;
+    end if;
     base := base || before;
+    settled := settled || found_settled;
+    bare := bare || (expected >= 0);
   end loop;
 
   if cardinality(returned) > 0 then
@@ -396,7 +416,8 @@ begin
     select count(*) into hit from unnest(returned) r
       cross join lateral (
         select e.version from log.event e
-        where e.partition = r.partition and e.stream = r.message and coalesce(e.endpoint, '') = r.endpoint
+        where e.partition = heads[r.slot].partition and e.stream = r.message
+          and coalesce(e.endpoint, '') = r.endpoint
         order by e.seq desc limit 1) last
       where last.version = r.was;
     if hit <> cardinality(returned) then
@@ -404,8 +425,8 @@ begin
     end if;
     insert into state.delivery
         (partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason, retention_days)
-      select r.partition, r.message, r.endpoint, r.accepted_at, r.next_at, r.state, r.attempts, r.version, r.reason,
-             r.retention_days
+      select heads[r.slot].partition, r.message, r.endpoint, r.accepted_at, r.next_at, r.state, r.attempts, r.version,
+             r.reason, r.retention_days
       from unnest(returned) r where r.state <> 'delivered';
   end if;
 
@@ -419,17 +440,21 @@ begin
         (partition, application, id, event_type, channels, event_id, digest, size, deliveries, accepted_at,
          retention_days)
       select m.partition, m.application, m.id, m.event_type, m.channels, m.event_id, m.digest,
-             octet_length(m.payload), cardinality(m.endpoints), now, m.retention_days
+             octet_length(m.payload), m.deliveries, now, m.retention_days
       from unnest(messages) m;
     insert into content.payload (day, partition, message, body)
       select (now at time zone 'UTC')::date + m.retention_days, m.partition, m.id, m.payload from unnest(messages) m;
-    insert into state.delivery
-        (partition, message, endpoint, accepted_at, next_at, state, attempts, version, retention_days)
-      select m.partition, m.id, unnest(m.endpoints), now, now, 'pending', 0, 1, m.retention_days
-      from unnest(messages) m;
   end if;
 
-  if delivered > 0 then
+  if cardinality(waiting) > 0 then
+    insert into state.delivery
+        (partition, message, endpoint, accepted_at, next_at, state, attempts, version, retention_days)
+      select heads[w.slot].partition, w.message, w.endpoint, w.accepted_at, w.accepted_at, 'pending', 0, 1,
+             w.retention_days
+      from unnest(waiting) w where bare[w.slot];
+  end if;
+
+  if delivered > untried or (delivered > 0 and false = any(bare)) then
     -- `limit 1` keeps the planner from turning the join round: after a vacuum it takes the table for empty and would
     -- walk all of it, dead rows too, for every append.
     delete from state.delivery s
@@ -437,11 +462,12 @@ begin
       cross join lateral (
         select x.ctid from state.delivery x
         where x.partition = heads[e.slot].partition and x.message = e.stream and x.endpoint = e.endpoint
-          and x.version = e.was
+          and x.version = abs(e.was)
         limit 1) found
-      where e.was > 0 and s.ctid = found.ctid;
+      where (e.was > 0 or (e.was = -1 and not bare[e.slot])) and s.ctid = found.ctid;
     get diagnostics hit = row_count;
-    if hit <> delivered then
+    select count(*) into more from unnest(events) e where e.was = -2 or (e.was = -1 and bare[e.slot]);
+    if hit + more <> delivered then
       raise exception 'a delivery has moved on' using errcode = 'HK002';
     end if;
   end if;
@@ -452,11 +478,18 @@ begin
       from unnest(moved) m
       cross join lateral (
         select x.ctid from state.delivery x
-        where x.partition = m.partition and x.message = m.message and x.endpoint = m.endpoint and x.version = m.was
+        where x.partition = heads[m.slot].partition and x.message = m.message and x.endpoint = m.endpoint
+          and x.version = abs(m.was)
         limit 1) found
-      where s.ctid = found.ctid;
+      where (m.was > 0 or (m.was = -1 and not bare[m.slot])) and s.ctid = found.ctid;
     get diagnostics hit = row_count;
-    if hit <> cardinality(moved) then
+    insert into state.delivery
+        (partition, message, endpoint, accepted_at, next_at, state, attempts, version, reason, retention_days)
+      select heads[m.slot].partition, m.message, m.endpoint, m.accepted_at, m.next_at, m.state, m.attempts, m.version,
+             m.reason, m.retention_days
+      from unnest(moved) m where m.was = -2 or (m.was = -1 and bare[m.slot]);
+    get diagnostics more = row_count;
+    if hit + more <> cardinality(moved) then
       raise exception 'a delivery has moved on' using errcode = 'HK002';
     end if;
   end if;
@@ -492,7 +525,37 @@ begin
   if news is not null then
     perform pg_notify('hookd', news);
   end if;
-  return base;
+  return base || settled;
+end $$;
+
+create function log.settle(part smallint, beyond bigint, upto bigint) returns void language plpgsql as $$
+-- Gives the deliveries that were accepted there (beyond < seq <= upto) and not tried yet their rows, where they have
+-- none. For whoever has locked the head; its owner knows them by heart, and has an append do it.
+begin
+  insert into state.delivery
+      (partition, message, endpoint, accepted_at, next_at, state, attempts, version, retention_days)
+    select part, a.stream, chosen.endpoint, a.at, a.at, 'pending', 0, 1,
+           coalesce((a.body ->> 'retention_days')::smallint, 90)
+    from (select e.stream, e.at, convert_from(e.body, 'UTF8')::json as body from log.event e
+          where e.partition = part and e.seq > beyond and e.seq <= upto and e.type = 'MessageAccepted'
+          order by e.seq) a
+    cross join lateral json_array_elements_text(a.body -> 'endpoints') chosen(endpoint)
+    where not exists (
+      select from log.event x
+      where x.partition = part and x.stream = a.stream and x.seq > beyond and x.endpoint = chosen.endpoint)
+    on conflict do nothing;
+  update log.head h set settled = upto where h.partition = part;
+end $$;
+
+create function log.settle(wanted smallint[]) returns void language plpgsql as $$
+-- Every delivery of these partitions (null: of all) that is not delivered has its row, for those about to look.
+declare
+  head log.head;
+begin
+  for head in select h.* from log.head h
+              where (wanted is null or h.partition = any(wanted)) and h.settled < h.seq order by h.partition for update loop
+    perform log.settle(head.partition, head.settled, head.seq);
+  end loop;
 end $$;
 
 create function log.refuse_heads(heads log.new_head[]) returns void language plpgsql as $$

@@ -289,7 +289,7 @@ class _Writer:
             rows = [_entity_row(each) for each in fold.entities.values() if type(each) is kind]
             await self._copy("state", table, kind.__struct_fields__, rows)
         await self._connection.executemany(
-            "update log.head set seq = $2 where partition = $1", fold.positions.items()
+            "update log.head set seq = $2, settled = $2 where partition = $1", fold.positions.items()
         )
 
     async def _copy(self, schema: str, table: str, columns: Sequence[str], rows: Sequence[Any]) -> None:

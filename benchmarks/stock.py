@@ -57,7 +57,9 @@ class Stock:
 
     async def end(self) -> None:
         await self._flush()
-        await self._connection.executemany("update log.head set seq = $2 where partition = $1", self._seq.items())
+        await self._connection.executemany(
+            "update log.head set seq = $2, settled = $2 where partition = $1", self._seq.items()
+        )
 
     async def endpoints(
         self, org: str, count: int, per_application: int, url: Callable[[int], str], tell: Callable[[int], None]

@@ -3,7 +3,7 @@
 Whoever asks again, after a crash too, goes on where the work was left: what is done is not found any more.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -52,6 +52,10 @@ class Acts:
         self._recorder = recorder
         self._sealer = sealer
         self._clock = clock
+
+    async def settle(self, partitions: Collection[int] | None) -> None:
+        """Every delivery that waits (in these partitions; None: in all) has its row, to be looked up."""
+        await self._log.settle(partitions)
 
     async def resend(
         self, message: Message, endpoint: Endpoint, asker: Asker, *, dry: bool = False
@@ -108,6 +112,7 @@ class Acts:
         self._recorder.admit()
         if dry:
             return Done(await self._log.waiting(endpoint.partition, endpoint.id))
+        await self._log.settle([endpoint.partition])
         began, touched = self._clock.now(), 0
         cancelled = DeliveryCancelled(reason=reason)
         while page := (await self._log.due([(endpoint.partition, endpoint.id, PAGE)])).get(endpoint.id, ()):

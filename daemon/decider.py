@@ -15,7 +15,7 @@ from events.decide import Command, Facts, Rules, decide
 from events.delivery import Delivery, RecordAttempt, evolve
 from events.endpoint import ResetBreaker
 from events.envelope import Fact
-from events.message import AcceptMessage, born
+from events.message import AcceptMessage, message_of
 from events.refusal import Refusal, conflict
 from events.world import World
 
@@ -133,9 +133,8 @@ class Decider:
         append.add(fact, pending.actor, pending.request)
         event = fact.event
         if isinstance(event, MessageAccepted):
-            message, deliveries = born(fact, event, append.now)
+            message = message_of(fact, event, append.now)
             append.accept(message, payload_of(pending.command, len(append.caused) - start - 1))
-            append.born += deliveries
             return message
         if fact.endpoint is not None:
             assert isinstance(pending.command, DeliveryCommand)

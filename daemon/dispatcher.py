@@ -105,9 +105,10 @@ class Dispatcher:
         self.in_flight = 0
         self.stopped = False
         self._leased_until = 0.0  # by the clock of the loop
-        self._landed_last: asyncio.Event = asyncio.Event()
+        self._landed_last = asyncio.Event()
         self._leaving: set[Target] = set()  # forgotten, with attempts still under way
         self._left = asyncio.Event()
+        self._untried = recorder.untried
         recorder.on_ignored = self._ignored
 
     # --- what the log says
@@ -123,7 +124,8 @@ class Dispatcher:
         elif isinstance(event, MessageAccepted):
             for delivery in deliveries_of(recorded, event, recorded.at):
                 if (target := self._target(delivery.endpoint)) is not None:
-                    target.lane.offer(delivery)
+                    if not target.lane.offer(delivery):
+                        self._untried.want(delivery)
                     self._stirred.add(target)
                 else:  # deleted in the same moment
                     self.on_orphans(delivery.partition, delivery.endpoint)
@@ -388,6 +390,7 @@ class Dispatcher:
         target = self._targets.get(command.delivery.endpoint)
         if target is not None:
             target.lane.settle(command.delivery.message, command.delivery.version + 1, None)
+            self._untried.want(command.delivery)
             self.look_again(target, IGNORED_PAUSE_S)
 
     def look_again(self, target: Target, pause_s: float) -> None:
@@ -411,9 +414,7 @@ class Dispatcher:
         self.stopped = True
         if self.in_flight:
             self._landed_last.clear()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(grace_s):
                     await self._landed_last.wait()
-            except TimeoutError:
-                pass
         return self.in_flight

@@ -84,6 +84,7 @@ class Feeder:
             return
         asked = {target.endpoint.id: target.lane.reading() for target in targets}
         try:
+            await self._recorder.untried.written()
             rows = await self._log.due(
                 (target.endpoint.partition, target.endpoint.id, asked[target.endpoint.id]) for target in targets
             )
@@ -186,6 +187,7 @@ class Feeder:
                 await asyncio.sleep(RETRY_S)
 
     async def _cancel(self, partition: int, endpoint: str) -> None:
+        await self._log.settle([partition])
         while True:
             page = (await self._log.due([(partition, endpoint, PAGE)])).get(endpoint, ())
             if not page:

@@ -45,11 +45,14 @@ class Follower:
     def begin(self, positions: Mapping[int, int]) -> None:
         """These partitions are owned here from now on, and known up to these positions."""
         self.positions.update(positions)
+        self._recorder.untried.begin(positions)
         self.heard(positions)
 
     def forget(self, partitions: Iterable[int]) -> None:
         """Others own these now."""
         self._payloads.clear()  # what becomes of them is not heard of any more
+        partitions = list(partitions)
+        self._recorder.untried.forget(partitions)
         for partition in partitions:
             self.positions.pop(partition, None)
             self._aside.pop(partition, None)
@@ -100,6 +103,7 @@ class Follower:
             self._recorder.lose([partition])  # what comes after this is another's to deliver
             return
         self.positions[partition] = recorded.seq
+        self._recorder.untried.take_in(recorded)
         self._dispatcher.take_in(recorded)
 
     # --- reading

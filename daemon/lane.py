@@ -42,11 +42,11 @@ class Lane:
         """The next to go."""
         return self.ready[0] if self.ready else None
 
-    def offer(self, delivery: Delivery) -> None:
-        """A delivery was born. Kept if there is room and nothing older waits in the table."""
+    def offer(self, delivery: Delivery) -> bool:
+        """A delivery was born. Kept if there is room and nothing older waits in the table, else it needs a row."""
         held, message = self._held, delivery.message
         if message in held:
-            return  # its row was read before its birth was heard of
+            return True  # its row was read before its birth was heard of
         if self._reading:
             self._missed = True  # the read may or may not see it: read once more
         elif self.more or len(held) >= self.capacity:
@@ -54,6 +54,8 @@ class Lane:
         else:
             held[message] = delivery.version
             self.ready.append(delivery)
+            return True
+        return False
 
     def take(self) -> Delivery:
         """The next goes out. It stays held."""

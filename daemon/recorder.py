@@ -17,6 +17,7 @@ import structlog
 from daemon.batch import Answer, Batch, DeliveryCommand, Pending, payload_bytes, standing
 from daemon.clock import Clock
 from daemon.decider import Decider
+from daemon.untried import Untried
 from events.append import Append
 from events.catalogue import ContentExpunged
 from events.decide import Command, Rules
@@ -76,6 +77,8 @@ class Recorder:
         self.name = ""  # of this process, for the others
         self.epochs = self._decider.epochs
         self.expunged = self._decider.expunged
+        self.untried = Untried()
+        self.untried.on_ripe = self._wake.set
         self.followers: list[Callable[[Committed], None]] = []
         self.on_ignored: Callable[[RecordAttempt | EndDelivery], None] = lambda _: None
         self.on_reconnected: Callable[[], None] = lambda: None
@@ -159,7 +162,7 @@ class Recorder:
         batch: list[Pending] = []
         try:
             while True:
-                if not self._queue:
+                if not self._queue and not self.untried.ripe:
                     self._idle.set()
                     self._wake.clear()
                     await self._wake.wait()
@@ -226,11 +229,16 @@ class Recorder:
         append = batch.append
         append.known = self._world.known
         append.news = self._news(append)
+        self.untried.brief(append)
+        if not append.heads() and not append:
+            return []
         try:
-            return await self._log.append(append) if append else []
+            events = await self._log.append(append)
         except BaseException:
             self._decider.take_back(batch)
             raise
+        self.untried.learn(append)
+        return events
 
     def _publish(self, batch: Batch, events: list[Recorded]) -> None:
         self.available = True
@@ -350,6 +358,7 @@ class Recorder:
         if self.available:
             log.error("database_lost", error=str(error), waiting=len(pending))
         self.available = False
+        self.untried.doubt()
         waiting = [*pending, *self._queue]
         self._fail(waiting, error)
         self._queue = deque(each for each in waiting if each.answer is None)

@@ -3,7 +3,10 @@
 Several steps of one delivery or entity in the same append become one row: the version it had, its last state.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
@@ -14,6 +17,10 @@ from events.message import Message
 from events.world import Entity
 
 DeliveryKey = tuple[int, str, str]  # partition, message, endpoint
+Births = Mapping[tuple[str, str], tuple[int, datetime, int]]
+"""Deliveries without a row: (message, endpoint) → position, moment and retention days of the acceptance."""
+NO_ROWS: Final[Births] = MappingProxyType({})
+UNKNOWN: Final = -1
 
 
 class Caused(msgspec.Struct, frozen=True, gc=False):
@@ -34,9 +41,13 @@ class Append:
         self.known: dict[int, int] = {}  # partition → the position up to which its configuration was known
         self.config: dict[int, int] = {}  # partition → the place among its new events of the last of configuration
         self.news: str | None = None  # what other processes are told
+        self.settled: dict[int, int] = {}  # partition → up to where all have rows, as far as known; then: indeed
+        self.untried: Mapping[int, Births] = MappingProxyType({})  # partition → its deliveries beyond that
+        self.settle: dict[int, int] = {}  # partition → up to where all of them get their rows now
+        self.waiting: list[tuple[int, str, str, datetime, int]] = []  # those and others: key, moment, retention
         self.accepted: list[tuple[Message, bytes]] = []
         self.payload_bytes = 0
-        self.born: list[Delivery] = []
+        self.births = 0  # deliveries
         self.moved: dict[DeliveryKey, tuple[int, Delivery]] = {}  # → the version it had, its state now
         self.returned: dict[DeliveryKey, tuple[int, Delivery]] = {}  # the same; delivered before, so without a row
         self.entities: dict[str, tuple[int, Entity]] = {}  # id → the version it had (0: new), its state now
@@ -49,7 +60,7 @@ class Append:
 
     def __len__(self) -> int:
         """Rows, roughly: what bounds a batch."""
-        return len(self.caused) + len(self.born) + len(self.expunged) + len(self.dropped)
+        return len(self.caused) + self.births + len(self.expunged) + len(self.dropped)
 
     def add(self, fact: Fact, actor: str, request: str | None) -> None:
         """A fact, in the order in which it is to stand in the log."""
@@ -62,6 +73,7 @@ class Append:
     def accept(self, message: Message, payload: bytes) -> None:
         """A message comes into the world, with what it carries."""
         self.accepted.append((message, payload))
+        self.births += message.deliveries
         self.payload_bytes += len(payload)
 
     def move(self, before: Delivery, after: Delivery) -> None:
@@ -102,13 +114,24 @@ class Append:
         """
         return list(self.returned.values())
 
+    def is_untried(self, delivery: Delivery) -> bool:
+        """Whether it had no row before this append, as far as known."""
+        return (delivery.message, delivery.endpoint) in self.untried.get(delivery.partition, NO_ROWS)
+
+    def accepts(self, delivery: Delivery) -> bool:
+        """Whether its message is accepted here."""
+        return any(message.id == delivery.message for message, _ in self.accepted)
+
     def days(self) -> set[date]:
         """The days under which its bodies are to lie."""
         return {message.last_day for message, _ in self.accepted} | {day for _, day, _ in self.responses}
 
     def heads(self) -> dict[int, int]:
         """How many events each partition gets, in the order in which their head rows are to be locked."""
-        return dict(sorted(self._counts.items()))
+        counts = self._counts
+        if self.settle or self.waiting:
+            counts = dict.fromkeys((*self.settle, *(each[0] for each in self.waiting)), 0) | counts
+        return dict(sorted(counts.items()))
 
     def recorded(self, base: dict[int, int]) -> list[Recorded]:
         """The facts as they stand in the log. `base`: partition → the position before its first new event."""

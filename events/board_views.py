@@ -1,6 +1,6 @@
 """What an operator looks up of targets and deliveries. Reads only; every statement is bounded and by an index."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -148,8 +148,10 @@ class KeptSecret(msgspec.Struct, frozen=True):
 class BoardViews:
     """Every method may raise what `reading` raises when the database does not answer."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, settle: Callable[[Collection[int] | None], Awaitable[None]]) -> None:
+        """`settle` gives all deliveries of these partitions (None: of all) that wait their rows."""
         self._reading = reading
+        self._settle = settle
 
     async def _fetch(self, statement: str, *arguments: Any) -> list[Any]:
         async with self._reading() as connection:
@@ -179,6 +181,7 @@ class BoardViews:
         """What waits for these endpoints (partition, id)."""
         if not keys:
             return {}
+        await self._settle({partition for partition, _ in keys})
         rows = await self._fetch(_PENDING, *map(list, zip(*keys, strict=True)), count_max)
         return {row[0]: Pending(row[1], row[2]) for row in rows}
 
@@ -201,6 +204,7 @@ class BoardViews:
 
     async def due_endpoints(self) -> list[tuple[int, str]]:
         """The endpoints that something waits for, one more than DUE_ENDPOINTS_MAX at most."""
+        await self._settle(None)
         return [tuple(row) for row in await self._fetch(_DUE_ENDPOINTS, DUE_ENDPOINTS_MAX + 1)]
 
     async def due(
@@ -209,6 +213,7 @@ class BoardViews:
         """The pending deliveries of these endpoints beyond (next_at, message, endpoint), the soonest first."""
         if not endpoints:
             return []
+        await self._settle({partition for partition, _ in endpoints})
         columns = map(list, zip(*endpoints, strict=True))
         return [_undelivered(row) for row in await self._fetch(_DUE, *columns, *after, limit)]
 
@@ -227,6 +232,7 @@ class BoardViews:
         self, partition: int, message: str, limit: int, endpoint: str | None = None
     ) -> dict[str, Undelivered]:
         """The deliveries of a message that are not delivered, by endpoint."""
+        await self._settle({partition})
         rows = await self._fetch(_OF_MESSAGE, partition, message, endpoint, limit)
         return {row["endpoint"]: _undelivered(row) for row in rows}
 
@@ -238,6 +244,7 @@ class BoardViews:
 
     async def overview(self) -> Overview:
         """How much there is."""
+        await self._settle(None)
         [row] = await self._fetch(_OVERVIEW, UNDELIVERED_MAX)
         return Overview(*row)
 

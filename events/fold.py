@@ -58,6 +58,7 @@ class Fold:
         self.entities: dict[str, Entity] = {}  # deleted ones too: their rows stay
         self.messages: dict[MessageKey, Message] = {}  # none, when they are handed over
         self.deliveries: dict[DeliveryKey, Delivery] = {}  # delivered ones left out: their rows go
+        self._born: dict[DeliveryKey, int] = {}  # not tried yet → where it was accepted
         self.accepted = 0
         self.delivered = 0  # and not sent again since
         self.purges = 0
@@ -65,6 +66,10 @@ class Fold:
         self._on_purge = on_purge
         for each in recorded:
             self.take(each)
+
+    def untried(self, settled: Mapping[int, int]) -> set[DeliveryKey]:
+        """Deliveries not tried yet that were accepted beyond these positions: these may have no row."""
+        return {key for key, seq in self._born.items() if seq > settled.get(key[0], 0)}
 
     def take(self, recorded: Recorded) -> None:
         """Fold one event, the next of its partition. BrokenLog; delivery.IllegalMove."""
@@ -104,6 +109,7 @@ class Fold:
             if key in self.deliveries:
                 raise BrokenLog(f"message {message.id} is accepted twice")
             self.deliveries[key] = each
+            self._born[key] = recorded.seq
         self.accepted += 1
         self._on_message(recorded, message)
 
@@ -124,6 +130,7 @@ class Fold:
             raise BrokenLog(f"{_at(place, event)}: there is no such delivery, or it is delivered already")
         if place.version != before.version + 1:
             raise _wrong_version(place, event, before.version)
+        self._born.pop(key, None)
         if before.state in _DELIVERED_FROM.get(type(event), ()):
             del self.deliveries[key]
             self.delivered += 1

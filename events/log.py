@@ -110,6 +110,12 @@ class Log(Protocol):
     async def read(self, stretches: Iterable[Stretch], limit: int) -> list[Recorded]:
         """The first `limit` events of each stretch of a partition, in order."""
 
+    async def settle(self, partitions: Iterable[int] | None) -> None:
+        """Give all deliveries of these partitions (None: all) that wait to be tried for the first time their rows.
+
+        What reads rows here does so first, but for `due` and `ended`.
+        """
+
     async def taken_event_ids(self, keys: Iterable[tuple[int, str, str]]) -> set[tuple[str, str]]:
         """Of (partition, application, event id), those (application, event id) that a message has already."""
 
@@ -126,7 +132,7 @@ class Log(Protocol):
         """How many deliveries of an endpoint are pending."""
 
     async def due(self, asked: Iterable[tuple[int, str, int]]) -> dict[str, list[Delivery]]:
-        """Per (partition, endpoint, limit): its pending deliveries, soonest first, due or not."""
+        """Per (partition, endpoint, limit): its pending deliveries that have rows, soonest first, due or not."""
 
     async def pending(self, partitions: Iterable[int]) -> list[tuple[int, str, datetime]]:
         """(partition, endpoint, soonest due) of every endpoint with pending deliveries."""

@@ -57,7 +57,12 @@ class AcceptTogether(msgspec.Struct, frozen=True):
 
 def born(fact: Fact | Recorded, event: MessageAccepted, at: datetime) -> tuple[Message, list[Delivery]]:
     """The message and the deliveries that its acceptance brings into the world, due at once."""
-    message = Message(
+    return message_of(fact, event, at), deliveries_of(fact, event, at)
+
+
+def message_of(fact: Fact | Recorded, event: MessageAccepted, at: datetime) -> Message:
+    """The message alone."""
+    return Message(
         partition=fact.partition,
         application=event.application,
         id=fact.stream,
@@ -70,7 +75,6 @@ def born(fact: Fact | Recorded, event: MessageAccepted, at: datetime) -> tuple[M
         accepted_at=at,
         retention_days=event.retention_days,
     )
-    return message, deliveries_of(fact, event, at)
 
 
 def deliveries_of(fact: Fact | Recorded, event: MessageAccepted, at: datetime) -> list[Delivery]:

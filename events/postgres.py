@@ -33,9 +33,9 @@ from events.session import UNAVAILABLE, Session
 from events.world import Entity
 
 _APPEND: Final = """
-  select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5,
-    $6::log.moved_delivery[], $7::log.new_response[], $8::json, $9::log.new_secret[],
-    $10::content.body[], $11::date[], $12::log.returned_delivery[], $13::log.retired_secret[], $14)"""
+  select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5, $6,
+    $7::log.moved_delivery[], $8::log.waiting_delivery[], $9::log.new_response[], $10::json, $11::log.new_secret[],
+    $12::content.body[], $13::date[], $14::log.moved_delivery[], $15::log.retired_secret[], $16)"""
 
 STORY_MAX: Final = 100_000  # events of one delivery
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
@@ -144,11 +144,13 @@ class PostgresLog:
         self._timeout_s = timeout_s
         self._writer = Session(lambda: connect(BY_INDEX))
         self._keeper = Session(lambda: connect(BY_INDEX))  # for leases: they must not wait for a long append
+        self._settler = Session(lambda: connect(BY_INDEX))
 
     async def close(self) -> None:
         """End the connections that are kept."""
         await self._writer.close()
         await self._keeper.close()
+        await self._settler.close()
 
     async def append(self, append: Append) -> list[Recorded]:
         """Write it all in one transaction, or nothing. Stale, Fenced, Outdated, Blocked, Unavailable."""
@@ -158,7 +160,9 @@ class PostgresLog:
         except asyncpg.CheckViolationError:  # no table for this day yet: the clock jumped, or nobody prepared
             await self.prepare_days(append.days())
             base = await self._append(append, rows)
-        return append.recorded(dict(zip(append.heads(), base, strict=True)))
+        heads = append.heads()
+        append.settled = dict(zip(heads, base[len(heads) :], strict=True))
+        return append.recorded(dict(zip(heads, base[: len(heads)], strict=True)))
 
     async def _append(self, append: Append, rows: Sequence[Any]) -> list[int]:
         async with self._writer.use() as connection:
@@ -197,12 +201,20 @@ class PostgresLog:
         """The first `limit` events of each stretch of a partition, in order."""
         return [from_row(row) for row in await self._fetch(_READ, stretches, limit)]
 
+    async def settle(self, partitions: Iterable[int] | None) -> None:
+        """Give all deliveries of these partitions (None: all) that wait to be tried for the first time their rows."""
+        wanted = None if partitions is None else list(partitions)
+        async with self._settler.use() as connection:
+            await connection.execute("select log.settle($1::smallint[])", wanted)
+
     async def taken_event_ids(self, keys: Iterable[tuple[int, str, str]]) -> set[tuple[str, str]]:
         """Of (partition, application, event id), those that a message has already."""
         return {(row[0], row[1]) for row in await self._fetch(_EVENT_IDS, keys)}
 
     async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
         """The rows of these deliveries; delivered ones have none."""
+        keys = list(keys)
+        await self.settle({partition for partition, _, _ in keys})
         rows = await self._fetch(_DELIVERIES, keys)
         return {(row[0], row[1], row[2]): delivery_from_row(row) for row in rows}
 
@@ -223,6 +235,7 @@ class PostgresLog:
 
     async def waiting(self, partition: int, endpoint: str) -> int:
         """How many deliveries of an endpoint are pending."""
+        await self.settle([partition])
         async with self._read() as connection:
             count: int = await connection.fetchval(_WAITING, partition, endpoint)
             return count
@@ -236,8 +249,10 @@ class PostgresLog:
 
     async def pending(self, partitions: Iterable[int]) -> list[tuple[int, str, datetime]]:
         """(partition, endpoint, soonest due) of every endpoint with pending deliveries."""
+        partitions = list(partitions)
+        await self.settle(partitions)
         async with self._read() as connection:
-            return [tuple(row) for row in await connection.fetch(_PENDING, list(partitions))]
+            return [tuple(row) for row in await connection.fetch(_PENDING, partitions)]
 
     async def payloads(self, keys: Iterable[tuple[date, int, str]]) -> dict[str, bytes]:
         """Payloads by message; those that are gone are left out."""
@@ -322,6 +337,7 @@ class PostgresLog:
 
     async def pending_until(self, day: date, partition: int, after: Delivery | None, limit: int) -> list[Delivery]:
         """Pending deliveries whose payload is kept no longer than `day`: a page, beyond the one given."""
+        await self.settle([partition])
         async with self._read() as connection:
             rows = await bodies.pending_until(connection, day, partition, after, limit)
             return [delivery_from_row(row) for row in rows]

@@ -27,6 +27,7 @@ _RECORDS: Final = (
     f"select {RECORD_SQL} from log.event e where e.partition = $1 and e.seq > $2 and e.seq <= $3 order by e.seq"  # noqa: S608
 )
 _HEADS: Final = "select partition, seq from log.head order by partition"
+_SETTLED: Final = "select partition, settled from log.head"
 _LAST: Final = "select coalesce(max(seq), 0) from log.event where partition = $1"
 _AT: Final = "select at from log.event where partition = $1 and seq = $2"
 
@@ -77,6 +78,11 @@ async def read(
 async def heads(connection: asyncpg.Connection) -> dict[int, int]:
     """The last position given out in each partition."""
     return dict(await connection.fetch(_HEADS))
+
+
+async def settled(connection: asyncpg.Connection) -> dict[int, int]:
+    """By partition, beyond which position a delivery that was not tried yet may have no row."""
+    return dict(await connection.fetch(_SETTLED))
 
 
 async def last(connection: asyncpg.Connection, partition: int) -> int:

@@ -1,6 +1,6 @@
 """The rows of the tables, both ways: what an append hands to log.append, and what a row read means."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -8,12 +8,13 @@ import msgspec
 
 from events import codec
 from events.admin import Admin
-from events.append import Append
+from events.append import UNKNOWN, Append
 from events.application import Application
 from events.delivery import Delivery, DeliveryState
 from events.endpoint import Endpoint
 from events.envelope import Recorded
 from events.event_type import EventType
+from events.message import Message
 from events.world import Entity
 
 E = TypeVar("E", bound=Entity)
@@ -73,33 +74,58 @@ def arguments(append: Append) -> list[Any]:
     """The arguments of log.append, in order: rows as tuples, one composite array a kind."""
     heads = append.heads()
     slots = {partition: slot for slot, partition in enumerate(heads, 1)}
-    delivered = append.delivered()
+    gone = {
+        (each.partition, each.message, each.endpoint, each.version): _was(append, was, each)
+        for was, each in append.delivered()
+    }
+    moved = [_moved_row(slots, _was(append, was, each), each) for was, each in append.undelivered()]
     return [
         append.now,
         [
-            (each, events, append.epochs.get(each), append.known.get(each), append.config.get(each))
+            (
+                each,
+                events,
+                append.epochs.get(each),
+                append.known.get(each),
+                append.config.get(each),
+                append.settled.get(each),
+                append.settle.get(each),
+            )
             for each, events in heads.items()
         ],
-        _event_rows(append, slots, delivered),
-        _message_rows(append),
-        len(delivered),
-        [_moved_row(was, each) for was, each in append.undelivered()],
+        _event_rows(append, slots, gone),
+        [_message_row(message, payload) for message, payload in append.accepted],
+        len(gone),
+        sum(was < 0 for was in gone.values()),
+        moved,
+        [(slots[partition], *waiting) for partition, *waiting in append.waiting],
         [(index + 1, day, body) for index, day, body in append.responses],
         _config(append),
         append.secrets,
         [(each.day, each.partition, each.message, each.seq) for each in append.expunged],
         append.dropped,
-        [(*_moved_row(was, each), each.accepted_at, each.retention_days) for was, each in append.back()],
+        [_moved_row(slots, was, each) for was, each in append.back()],
         append.retired,
         append.news,
     ]
 
 
+def _was(append: Append, was: int, delivery: Delivery) -> int:
+    """The version of its row; -1 and -2 if it has none, see log.new_event in schema.sql."""
+    if was != 1:
+        return was
+    if append.is_untried(delivery):
+        return -1
+    if append.accepts(delivery):
+        return -2
+    append.settled.setdefault(delivery.partition, UNKNOWN)  # who does not know has it settled first
+    return was
+
+
 def _event_rows(
-    append: Append, slots: Mapping[int, int], delivered: Iterable[tuple[int, Delivery]]
+    append: Append, slots: Mapping[int, int], gone: Mapping[tuple[int, str, str, int], int]
 ) -> list[tuple[Any, ...]]:
     counts = dict.fromkeys(slots, 0)
-    gone = {(each.partition, each.message, each.endpoint, each.version): was for was, each in delivered}
     rows = []
     for caused in append.caused:
         fact = caused.fact
@@ -124,30 +150,24 @@ def _event_rows(
     return rows
 
 
-def _message_rows(append: Append) -> list[tuple[Any, ...]]:
-    born: dict[tuple[int, str], list[str]] = {}
-    for delivery in append.born:
-        born.setdefault((delivery.partition, delivery.message), []).append(delivery.endpoint)
-    return [
-        (
-            message.partition,
-            message.retention_days,
-            message.application,
-            message.id,
-            message.event_type,
-            message.event_id,
-            message.digest,
-            message.channels,
-            born.get((message.partition, message.id), ()),
-            payload,
-        )
-        for message, payload in append.accepted
-    ]
-
-
-def _moved_row(was: int, delivery: Delivery) -> tuple[Any, ...]:
+def _message_row(message: Message, payload: bytes) -> tuple[Any, ...]:
     return (
-        delivery.partition,
+        message.partition,
+        message.retention_days,
+        message.application,
+        message.id,
+        message.event_type,
+        message.event_id,
+        message.digest,
+        message.channels,
+        message.deliveries,
+        payload,
+    )
+
+
+def _moved_row(slots: Mapping[int, int], was: int, delivery: Delivery) -> tuple[Any, ...]:
+    return (
+        slots[delivery.partition],
         delivery.message,
         delivery.endpoint,
         was,
@@ -156,6 +176,8 @@ def _moved_row(was: int, delivery: Delivery) -> tuple[Any, ...]:
         delivery.next_at,
         delivery.version,
         delivery.reason,
+        delivery.accepted_at,
+        delivery.retention_days,
     )
 
 

@@ -45,7 +45,7 @@ LAYERS: list[set[str]] = [
         "daemon.signer",
     },
     {"daemon.target", "daemon.batch", "daemon.logs", "daemon.sharing"},
-    {"daemon.decider", "daemon.alarms"},
+    {"daemon.decider", "daemon.alarms", "daemon.untried"},
     {"daemon.recorder"},
     {"daemon.expunging"},
     {"daemon.acting"},

@@ -47,7 +47,7 @@ def build(
         DESK: desk,
         TOKENS: tokens,
         LIVE: hub,
-        BOARD: BoardViews(reading),
+        BOARD: BoardViews(reading, desk.acts.settle),
         LOG: LogViews(reading),
         AS_OF: AsOfViews(reading),
         PASSWORDS: passwords or Passwords(),

@@ -38,7 +38,7 @@ _OWNED: Final = """
   select h.owner from log.head h join log.process p on p.name = h.owner and p.seen_until > now() limit 1"""
 _HEADS_MAKE: Final = "insert into log.head (partition) select generate_series(0, $1::int - 1)"
 _HEADS_SET: Final = """
-  update log.head h set seq = f.seq, epoch = f.epoch
+  update log.head h set seq = f.seq, settled = f.seq, epoch = f.epoch
   from unnest($1::smallint[], $2::bigint[], $3::bigint[]) f(partition, seq, epoch) where h.partition = f.partition"""
 
 

@@ -14,11 +14,13 @@ import msgspec
 from daemon.audit import shadow, state_rows
 from daemon.audit.snapshot import PATIENT, Connect
 from events import leaf, replay
+from events.append import DeliveryKey
 from events.fold import Fold
 from events.message import Message
 from events.world import Entity
 
 _LOCK: Final = "select from log.head order by partition for update"
+_HAS_ROW: Final = "select true from state.delivery where partition = $1 and message = $2 and endpoint = $3"
 _OWNERS: Final = """
   select distinct h.owner from log.head h join log.process p on p.name = h.owner
   where p.seen_until > now() order by 1"""
@@ -100,12 +102,17 @@ async def _exclude(writing: asyncpg.Connection) -> None:
         )
 
 
+async def _without_rows(writing: asyncpg.Connection, untried: set[DeliveryKey]) -> set[DeliveryKey]:
+    """Those of them that need no row and have none: only the tail of a log can have such."""
+    return {key for key in untried if not await writing.fetchval(_HAS_ROW, *key)}
+
+
 async def _fold(
     writing: asyncpg.Connection, streaming: asyncpg.Connection, progress: Callable[[int, int], None]
 ) -> Rebuilt:
     """Partition by partition: memory grows with what is undelivered in one, not with the log."""
     rebuilt = Rebuilt()
-    heads = await replay.heads(writing)
+    heads, settled = await replay.heads(writing), await replay.settled(writing)
     entities: list[Entity] = []
     accepted: list[Message] = []
     for partition in heads:
@@ -121,7 +128,10 @@ async def _fold(
             progress(rebuilt.events, sum(heads.values()))
 
         await replay.scan(streaming, partition, take)
-        await state_rows.write(writing, fold.deliveries.values(), shadow.SCHEMA)
+        rowless = await _without_rows(writing, fold.untried(settled))
+        await state_rows.write(
+            writing, (each for key, each in fold.deliveries.items() if key not in rowless), shadow.SCHEMA
+        )
         rebuilt.undelivered += len(fold.deliveries)
         entities += fold.entities.values()
     rebuilt.entities = len(entities)

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from daemon.audit.findings import Check, Findings
+from events.append import DeliveryKey
 from events.delivery import Delivery
 from events.message import Message
 from events.rows import TABLES, delivery_from_row, entity_from_row
@@ -60,8 +61,10 @@ class StateCheck:
             what = f"{rows - accepted} rows more than the log accepted messages"
             self._findings.add(Check.STATE, f"state.message, partition {partition}", what)
 
-    async def deliveries(self, partition: int, folded: Mapping[tuple[int, str, str], Delivery]) -> None:
-        """The undelivered deliveries of a partition, all of them."""
+    async def deliveries(
+        self, partition: int, folded: Mapping[DeliveryKey, Delivery], rowless: Collection[DeliveryKey]
+    ) -> None:
+        """The undelivered deliveries of a partition, all of them. `rowless`: these may have no row."""
         seen = 0
         query = "select * from state.delivery where partition = $1 order by message, endpoint"
         async for row in self._connection.cursor(query, partition, prefetch=_PAGE):
@@ -73,10 +76,12 @@ class StateCheck:
                 await self._differs("state.delivery", partition, message, endpoint, found, expected)
         self.rows += seen
         if seen < len(folded):
-            await self._missing_deliveries(folded)
+            await self._missing_deliveries(folded, [key for key in folded if key not in rowless])
 
-    async def _missing_deliveries(self, folded: Mapping[tuple[int, str, str], Delivery]) -> None:
-        for partition, message, endpoint in folded:
+    async def _missing_deliveries(
+        self, folded: Mapping[DeliveryKey, Delivery], expected: Iterable[DeliveryKey]
+    ) -> None:
+        for partition, message, endpoint in expected:
             query = "select true from state.delivery where partition = $1 and message = $2 and endpoint = $3"
             if not await self._connection.fetchval(query, partition, message, _storable(endpoint)):
                 delivery = folded[partition, message, endpoint]

@@ -91,10 +91,12 @@ class _Verification:
         self._bodies = BodiesCheck(asking, self._findings)
         self._report = Report()
         self._expected = 0
+        self._settled: dict[int, int] = {}
 
     async def run(self, keys: Mapping[int, VerifierKey], kept: Mapping[int, Sequence[Head]]) -> Report:
         report, findings = self._report, self._findings
         heads = await replay.heads(self._asking)
+        self._settled = await replay.settled(self._asking)
         self._expected = sum(heads.values())
         await self._bodies.open()
         report.partitions, report.kept = len(heads), sum(map(len, kept.values()))
@@ -153,7 +155,7 @@ class _Verification:
         if reading.folding:
             self._report.undelivered += len(fold.deliveries)
             await self._state.message_count(partition, fold.accepted)
-            await self._state.deliveries(partition, fold.deliveries)
+            await self._state.deliveries(partition, fold.deliveries, fold.untried(self._settled))
         await self._bodies.responses(partition)
         return fold if reading.folding else None
 

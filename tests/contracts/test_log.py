@@ -32,7 +32,7 @@ from events.envelope import Fact
 from events.log import Blocked, Fenced, Head, Log, Outdated, Ownership, Stale, Stored, Unavailable
 from events.outcome import Fault
 from events.postgres import PostgresLog
-from tests.support.builders import APP, EP, MSG, NOW, P, accepting, changing, creating, moving, registering
+from tests.support.builders import APP, EP, MSG, NOW, P, accepting, born_in, changing, creating, moving, registering
 from tests.support.memory_log import MemoryLog
 from tests.support.state_equals_fold import assert_state_equals_fold
 
@@ -180,7 +180,7 @@ async def test_many_steps_of_one_delivery_are_one_row(log: Log) -> None:
 
 async def test_a_delivery_may_be_born_and_end_in_one_append(log: Log) -> None:
     append = accepting(Append(NOW), EP)
-    moving(append, append.born[0], DeliveryCancelled("why not"))
+    moving(append, born_in(append)[0], DeliveryCancelled("why not"))
     await log.append(append)
     assert (await log.deliveries([KEY]))[KEY].reason == "why not"
 
@@ -189,6 +189,109 @@ async def test_a_delivered_row_goes(log: Log) -> None:
     await stepped(log, await written(log), SUCCEEDED)
     assert await log.deliveries([KEY]) == {}
     assert await log.pending([P]) == []
+
+
+# --- without rows -----------------------------------------------------------------------------------------------
+
+
+def knowing(settled: int, *untried: Delivery, seq: int = 3) -> Append:
+    """An append by the owner of the partition, who knows what has no row."""
+    append = Append(NOW)
+    append.settled = {P: settled}
+    append.untried = {P: {(each.message, each.endpoint): (seq, each.accepted_at, 90) for each in untried}}
+    return append
+
+
+async def accepted(log: Log, *endpoints: str) -> list[Delivery]:
+    """The same as `written`, but nobody looks."""
+    append = Append(NOW)
+    creating(append)
+    registering(append)
+    await log.append(accepting(append, *endpoints))
+    return born_in(append)
+
+
+async def rows(log: Log, *endpoints: str) -> list[str]:
+    """The endpoints for which there are rows that wait, without having any made."""
+    found = await log.due([(P, endpoint, 9) for endpoint in endpoints])
+    return [endpoint for endpoint in endpoints if endpoint in found]
+
+
+async def test_what_is_accepted_has_no_row_until_somebody_looks(log: Log) -> None:
+    await accepted(log, EP, "ep_2")
+    assert await rows(log, EP, "ep_2") == []
+    assert await log.waiting(P, EP) == 1
+    assert await rows(log, EP, "ep_2") == [EP, "ep_2"]
+    await log.settle(None)
+    await log.settle([P, 1])
+    assert await log.waiting(P, "ep_2") == 1
+
+
+async def test_who_knows_records_what_has_no_row(log: Log) -> None:
+    first, second, _ = await accepted(log, EP, "ep_2", "ep_3")
+    append = knowing(0, first, second)
+    moving(append, first, SUCCEEDED)
+    moving(append, second, FAILED)
+    await log.append(append)
+    assert append.settled == {P: 0}
+    assert await rows(log, EP, "ep_2", "ep_3") == ["ep_2"]
+    await log.settle([P])
+    assert await rows(log, EP, "ep_2", "ep_3") == ["ep_2", "ep_3"]
+    assert [row.version for row in (await log.due([(P, "ep_2", 9)]))["ep_2"]] == [2]
+
+
+async def test_who_does_not_know_that_it_was_settled_is_told_and_the_rows_count(log: Log) -> None:
+    first, second = await accepted(log, EP, "ep_2")
+    await log.settle([P])
+    append = knowing(0, first, second)
+    moving(append, first, SUCCEEDED)
+    await log.append(append)
+    assert append.settled == {P: 3}
+    assert await rows(log, EP, "ep_2") == ["ep_2"]
+
+
+async def test_what_moved_after_it_was_settled_is_stale_for_who_does_not_know(log: Log) -> None:
+    first, second = await accepted(log, EP, "ep_2")
+    await stepped(log, first, DeliveryCancelled("no"))
+    for event in (SUCCEEDED, FAILED):
+        moving(append := knowing(0, first, second), first, event)
+        with pytest.raises(Stale):
+            await log.append(append)
+    moving(append := knowing(-1, second), second, SUCCEEDED)
+    await log.append(append)
+    assert append.settled == {P: 4}
+    moving(again := knowing(-1, second), second, SUCCEEDED)
+    with pytest.raises(Stale):
+        await log.append(again)
+
+
+async def test_an_append_gives_rows_and_settles(log: Log) -> None:
+    first, second, third = await accepted(log, EP, "ep_2", "ep_3")
+    append = knowing(0, first, second, third)
+    append.waiting = [(P, MSG, EP, NOW, 90)]
+    assert await log.append(append) == []
+    assert (append.settled, await rows(log, EP, "ep_2", "ep_3")) == ({P: 0}, [EP])
+    append = knowing(0, second, third)
+    append.settle, append.waiting = {P: 3}, [(P, MSG, "ep_3", NOW, 90)]
+    moving(append, second, SUCCEEDED)
+    await log.append(append)
+    assert (append.settled, await rows(log, EP, "ep_2", "ep_3")) == ({P: 3}, [EP, "ep_3"])
+    append = knowing(0, third)  # out of date
+    append.settle, append.waiting = {P: 2}, [(P, MSG, "ep_3", NOW, 90)]
+    await log.append(append)
+    assert append.settled == {P: 4}
+    assert await log.pending([P]) == [(P, EP, NOW), (P, "ep_3", NOW)]
+
+
+async def test_what_is_settled_has_the_rows_that_the_acceptance_says(log: Log) -> None:
+    append = Append(NOW)
+    creating(append)
+    accepting(append, EP, 'ep_"x"', message="msg_2", retention_days=7)
+    accepting(append, message="msg_3")
+    accepting(append, EP, partition=3, message="msg_4", application="app_3x")
+    await log.append(append)
+    found = await log.deliveries([(P, "msg_2", EP), (P, "msg_2", 'ep_"x"'), (3, "msg_4", EP)])
+    assert list(found.values()) == born_in(append)
 
 
 # --- sent again -------------------------------------------------------------------------------------------------
@@ -239,7 +342,7 @@ async def test_a_story_is_that_of_one_delivery(log: Log) -> None:
     append = accepting(Append(NOW), EP, "ep_2")
     accepting(append, EP, message="msg_2")
     await log.append(append)
-    for delivery in append.born:
+    for delivery in born_in(append):
         await stepped(log, delivery, FAILED)
     found = await log.stories([KEY, (P, "msg_2", EP), (P, "msg_9", EP)])
     assert found.keys() == {KEY, (P, "msg_2", EP)}
@@ -253,7 +356,7 @@ async def test_what_ended_undelivered_comes_in_pages(log: Log) -> None:
     for number in range(6):
         accepting(append, EP, "ep_2", message=f"msg_{number}")
     await log.append(append)
-    mine = [row for row in append.born if row.endpoint == EP]
+    mine = [row for row in born_in(append) if row.endpoint == EP]
     assert await log.waiting(P, EP) == 6
     for row in mine[1:5]:
         await stepped(log, row, DeliveryCancelled("no"))
@@ -589,7 +692,7 @@ async def test_due_rows_come_soonest_first_and_limited(log: Log) -> None:
     for number in range(5):
         accepting(append, EP, "ep_2", message=f"msg_{number}")
     await log.append(append)
-    rows = {row.message: row for row in append.born if row.endpoint == EP}
+    rows = {row.message: row for row in born_in(append) if row.endpoint == EP}
     await stepped(log, rows["msg_0"], FAILED)
     await stepped(log, rows["msg_3"], DeliveryCancelled("no"))
     due = await log.due([(P, EP, 3), (P, "ep_2", 2), (P, "ep_3", 9), (1, EP, 9)])
@@ -604,7 +707,7 @@ async def test_due_rows_come_soonest_first_and_limited(log: Log) -> None:
 async def test_pending_says_who_waits_and_since_when(log: Log) -> None:
     append = accepting(accepting(Append(NOW), EP), "ep_2", message="msg_2")
     await log.append(append)
-    await stepped(log, append.born[0], FAILED)
+    await stepped(log, born_in(append)[0], FAILED)
     assert sorted(await log.pending([P, 1])) == [(P, EP, LATER), (P, "ep_2", NOW)]
     assert await log.pending([1]) == []
 
@@ -815,7 +918,7 @@ async def filled(log: Log) -> None:
     accepting(append, EP)
     accepting(append, message="msg_2")
     accepting(append, EP, message="msg_3", retention_days=1)
-    moving(append, append.born[0], FAILED)
+    moving(append, born_in(append)[0], FAILED)
     append.responses.append((5, DAY, b"no"))
     accepting(append, message="msg_1", partition=2, application="app_2")
     await log.append(append)
@@ -897,7 +1000,7 @@ async def test_pending_deliveries_are_found_by_the_end_of_their_payload(log: Log
     await filled(log)
     append = accepting(Append(NOW), "ep_2", "ep_3", message="msg_4", retention_days=1)
     await log.append(append)
-    await stepped(log, append.born[1], DeliveryCancelled("no"))
+    await stepped(log, born_in(append)[1], DeliveryCancelled("no"))
 
     async def found(day, limit=9, after=None):
         return [(row.endpoint, row.message) for row in await log.pending_until(day, P, after, limit)]

@@ -29,12 +29,12 @@ ONCE = Rules(RetryPolicy(delays_s=(), jitter=0.0), BreakerPolicy(failures_max=1_
 
 
 def states(made: Simulated) -> list[DeliveryState]:
-    return [row.state for row in made.log.tables.deliveries.values()]
+    return [row.state for row in made.log.rows().values()]
 
 
 def whole(made: Simulated) -> None:
     """The tables are the fold of the log."""
-    assert made.fold().deliveries == made.log.tables.deliveries
+    assert made.fold().deliveries == made.log.rows()
     assert made.endpoints.twice == []
 
 
@@ -213,7 +213,7 @@ async def test_what_is_pending_is_cancelled_with_its_reason() -> None:
     assert await made.cancel_pending(endpoint) == 100
     await asyncio.sleep(60)
     assert len(made.endpoints.of(host_of(endpoint))) == 2, "those that were out"
-    rows = made.log.tables.deliveries.values()
+    rows = made.log.rows().values()
     assert {(row.state, row.reason) for row in rows} == {(DeliveryState.CANCELLED, "by an operator")}
     named = {each.actor for events in made.log.events.values() for each in events
              if isinstance(each.event, DeliveryCancelled)}  # fmt: skip

@@ -3,11 +3,13 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from events.append import Append
 from events.application import UpdateApplication
 from events.breaker import BreakerPolicy
 from events.catalogue import AttemptAbandoned, AttemptSucceeded, BreakerClosed, BreakerOpened, DeliveryCancelled
 from events.decide import Rules
 from events.endpoint import DeleteEndpoint, UpdateEndpoint
+from events.envelope import Recorded
 from events.outcome import Fault, Outcome
 from events.retry import RetryPolicy
 from tests.support.simulated import Limits, Simulated, always, black_hole, failed, host_of, ok, seconds
@@ -94,6 +96,26 @@ async def test_what_nobody_can_receive_any_more_is_cancelled() -> None:
     assert kinds(made).count(DeliveryCancelled) == 20
     rows = made.fold().deliveries.values()
     assert {(row.state, row.reason) for row in rows} == {("cancelled", "the endpoint was deleted")}
+
+
+@virtual
+async def test_what_could_not_be_recorded_is_sent_once_more() -> None:
+    made = await house()
+    application = await made.application()
+    await made.endpoint(application, always(ok()))
+    append, failures = made.log.append, [RuntimeError("a fault of ours")]
+
+    async def failing(asked: Append) -> list[Recorded]:
+        if failures and any(isinstance(each.fact.event, AttemptSucceeded) for each in asked.caused):
+            raise failures.pop()
+        return await append(asked)
+
+    made.log.append = failing  # type: ignore[method-assign]
+    with capture_logs() as logs:
+        await made.message(application)
+        await made.settled(60)
+    assert [each["event"] for each in logs] == ["append_failed"]
+    assert len(made.endpoints.attempts) == 2
 
 
 @virtual

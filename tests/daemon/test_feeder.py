@@ -1,9 +1,13 @@
 import asyncio
+from collections.abc import Iterable
 
 from structlog.testing import capture_logs
 
+from events.append import Append
 from events.catalogue import DeliveryExpired
+from events.delivery import Delivery
 from events.endpoint import UpdateEndpoint
+from events.envelope import Recorded
 from tests.daemon.test_dispatcher import house, kinds, messages
 from tests.support.simulated import always, ok
 from tests.support.virtual_loop import virtual
@@ -28,6 +32,33 @@ async def test_more_than_a_lane_holds_is_read_from_the_table() -> None:
     sent = await messages(made, application, 300)
     await made.settled(120)
     assert sorted(each.message for each in made.endpoints.attempts) == sorted(sent)
+
+
+@virtual
+async def test_the_table_is_read_when_what_is_to_be_there_is_written() -> None:
+    made = await house()
+    application = await made.application()
+    endpoint = await made.endpoint(application, always(ok()))
+    first = await made.message(application)
+    await asyncio.sleep(1)
+    append, due = made.log.append, made.log.due
+
+    async def written_slowly(asked: Append) -> list[Recorded]:
+        await asyncio.sleep(5 if asked.waiting else 0)
+        return await append(asked)
+
+    async def read_slowly(asked: Iterable[tuple[int, str, int]]) -> dict[str, list[Delivery]]:
+        await asyncio.sleep(1)
+        return await due(asked)
+
+    made.log.append, made.log.due = written_slowly, read_slowly  # type: ignore[method-assign]
+    target = made.dispatcher.target(endpoint.id)
+    assert target is not None
+    made.dispatcher.look_again(target, 0)
+    await asyncio.sleep(0.5)
+    second = await made.message(application)  # while the table is read: it goes there, too
+    await asyncio.sleep(30)
+    assert [each.message for each in made.endpoints.attempts] == [first, second]
 
 
 @virtual

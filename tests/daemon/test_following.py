@@ -12,6 +12,7 @@ from daemon import following
 from daemon.following import RETRY_S, Follower
 from daemon.payloads import Payloads
 from daemon.recorder import Committed
+from daemon.untried import Untried
 from events.catalogue import ApplicationDeleted, AttemptSucceeded, MessageAccepted, PartitionTaken, PayloadExpunged
 from events.envelope import Recorded, is_config
 from events.log import Unavailable
@@ -35,6 +36,7 @@ class Made:
         self.learned = dict.fromkeys(range(partitions), 0)
         self.attended = 0
         self.kept = Payloads(1000)
+        self.untried = Untried()
         self.follower = Follower(self, self, self, self.kept)
         self.unheard: Committed | None = None
         self.epochs = dict.fromkeys(range(partitions), 1)

@@ -88,7 +88,7 @@ class Desk:
 
     @property
     def delivery(self) -> Delivery:
-        return self.log.tables.deliveries[KEY]
+        return self.log.rows()[KEY]
 
     def ask(self, command) -> "asyncio.Task":
         return asyncio.create_task(self.recorder.ask(command, "test"))
@@ -99,7 +99,7 @@ class Desk:
     def check(self) -> list[str]:
         """The names of all events; the tables and the world are their fold."""
         fold = Fold(self.log.events[0])
-        assert fold.deliveries == self.log.tables.deliveries
+        assert fold.deliveries == self.log.rows()
         assert fold.entities == self.log.tables.entities
         assert self.world._entities == fold.entities
         return [type(each.event).__name__ for each in self.log.events[0]][3:]

@@ -20,7 +20,7 @@ from events.fold import BrokenLog, Fold
 from events.leaf import RawEvent, at_us
 from events.message import Message
 from events.outcome import Fault
-from tests.support.builders import APP, EP, MSG, NOW, accepting, changing, creating, moving, registering
+from tests.support.builders import APP, EP, MSG, NOW, accepting, born_in, changing, creating, moving, registering
 
 
 def house() -> Append:
@@ -28,8 +28,8 @@ def house() -> Append:
     creating(append)
     endpoint = registering(append)
     accepting(append, EP, "ep_2")
-    moving(append, append.born[0], AttemptSucceeded(1, 200, 1, 1, 1))
-    moving(append, append.born[1], AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
+    moving(append, born_in(append)[0], AttemptSucceeded(1, 200, 1, 1, 1))
+    moving(append, born_in(append)[1], AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
     changing(append, endpoint, EP, EndpointDeleted())
     return append
 
@@ -53,7 +53,7 @@ RESENT = DeliveryResent(NOW, NOW, 30)
 
 def sent_again(*, messages: list | None = None) -> tuple[Append, Fold]:
     append = accepting(Append(NOW), EP, retention_days=30)
-    delivered = moving(append, append.born[0], AttemptSucceeded(1, 200, 1, 1, 1))
+    delivered = moving(append, born_in(append)[0], AttemptSucceeded(1, 200, 1, 1, 1))
     again = moving(append, delivered, RESENT)
     moving(append, again, AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
     on_message = None if messages is None else lambda _, message: messages.append(message)

@@ -23,7 +23,7 @@ from events.outcome import Fault
 from events.past import Past, Standing, Thing
 from events.postgres import BY_INDEX, PostgresLog
 from events.when import SEQ_MAX, Position
-from tests.support.builders import APP, EP, MSG, NOW, accepting, changing, creating, moving, registering
+from tests.support.builders import APP, EP, MSG, NOW, accepting, born_in, changing, creating, moving, registering
 from tests.support.databases import Server
 from tests.support.histories import HISTORIES, Historian, written
 
@@ -39,8 +39,8 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
     endpoint = registering(append)
     accepting(append, EP, "ep_2")
     later, last = Append(NOW + SECOND), Append(NOW + 2 * SECOND)
-    moving(later, append.born[0], AttemptSucceeded(1, 200, 1, 1, 1))
-    moving(later, append.born[1], AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
+    moving(later, born_in(append)[0], AttemptSucceeded(1, 200, 1, 1, 1))
+    moving(later, born_in(append)[1], AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
     updated = changing(last, endpoint, EP, EndpointUpdated(EndpointConfig("http://new.test/")))
     changing(last, updated, EP, EndpointDeleted())
     changing(last, None, "evtype_1", EventTypeCreated("org_2", "a.b", ""))

@@ -19,7 +19,7 @@ from events.envelope import Recorded
 from events.fold import Fold
 from events.outcome import Fault
 from events.past import BY_ENDPOINT, Past, Standing, Thing, difference, flat, plain
-from tests.support.builders import EP, MSG, NOW, P, accepting, changing, creating, moving, registering
+from tests.support.builders import EP, MSG, NOW, P, accepting, born_in, changing, creating, moving, registering
 from tests.support.histories import HISTORIES, Historian
 
 ENDPOINT = Thing(P, EP)
@@ -31,7 +31,7 @@ def house() -> list[Recorded]:
     creating(append)
     endpoint = registering(append)
     accepting(append, EP, "ep_2")
-    failed = moving(append, append.born[0], AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
+    failed = moving(append, born_in(append)[0], AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
     updated = changing(append, endpoint, EP, EndpointUpdated(EndpointConfig("http://new.test/", uid="u")))
     moving(append, failed, AttemptSucceeded(2, 200, 1, 1, 2))
     changing(append, updated, EP, EndpointDeleted())

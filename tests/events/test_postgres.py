@@ -76,6 +76,8 @@ async def test_a_table_that_differs_from_the_log_is_found(opened: Database, data
     await log.append(accepting(append, EP))
     changing(append := Append(NOW), endpoint, EP, EndpointUpdated(endpoint.config))
     await log.append(append)
+    await assert_state_equals_fold(database)
+    await log.settle(None)
     await log.close()
     await assert_state_equals_fold(database)
     connection = await asyncpg.connect(database)

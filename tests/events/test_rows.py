@@ -2,34 +2,57 @@ from events.append import Append
 from events.catalogue import AttemptFailed, AttemptSucceeded, DeliveryResent
 from events.outcome import Fault
 from events.rows import TABLES, arguments
-from tests.support.builders import EP, MSG, NOW, P, accepting, creating, moving, registering
+from tests.support.builders import EP, MSG, NOW, P, a_delivery, accepting, born_in, creating, moving, registering
 
 SUCCEEDED = AttemptSucceeded(1, 200, 1, 1, 1)
 
 
 def test_what_has_no_row_is_told_apart_from_what_has_one() -> None:
     append = accepting(Append(NOW), EP, "ep_2", "ep_3")
-    first, second, third = append.born
+    first, second, third = born_in(append)
     moving(append, moving(append, first, SUCCEEDED), DeliveryResent(NOW, NOW))
     moving(append, second, SUCCEEDED)
     moving(append, third, AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
-    _, heads, events, messages, delivered, moved, *_, returned, retired, news = arguments(append)
-    assert heads == [(P, 5, None, None, None)]
-    assert [(event[9], event[3]) for event in events if event[3]] == [("ep_2", 1)], "the row that goes"
-    assert (len(events), delivered) == (5, 1)
-    assert [(message[3], message[8]) for message in messages] == [(MSG, [EP, "ep_2", "ep_3"])]
-    assert [(row[2], row[3], row[7]) for row in moved] == [(EP, 1, 3), ("ep_3", 1, 2)]
-    assert (returned, retired, news) == ([], [], None)
+    _, heads, events, messages, delivered, untried, moved, waiting, *_, returned, retired, news = arguments(append)
+    assert heads == [(P, 5, None, None, None, None, None)]
+    assert [(event[9], event[3]) for event in events if event[3]] == [("ep_2", -2)], "accepted here, so without a row"
+    assert (len(events), delivered, untried) == (5, 1, 1)
+    assert [(message[3], message[8]) for message in messages] == [(MSG, 3)]
+    assert [(row[2], row[3], row[7]) for row in moved] == [(EP, -2, 3), ("ep_3", -2, 2)]
+    assert (waiting, returned, retired, news) == ([], [], [], None)
     again = Append(NOW)
     moving(again, append.delivered()[0][1], DeliveryResent(NOW, NOW, 7))
     *_, returned, _, _ = arguments(again)
-    assert returned == [(P, MSG, "ep_2", 2, "pending", 0, NOW, 3, None, NOW, 90)]
+    assert returned == [(1, MSG, "ep_2", 2, "pending", 0, NOW, 3, None, NOW, 90)]
+
+
+def test_what_waits_and_what_is_tried_is_told_apart_by_what_is_known() -> None:
+    known = a_delivery(message="msg_2")
+    append = Append(NOW)
+    append.settled = {P: 7}
+    append.untried = {P: {(MSG, EP): (8, NOW, 90), ("msg_3", EP): (9, NOW, 30), ("msg_4", EP): (10, NOW, 90)}}
+    append.settle, append.waiting = {P: 9}, [(P, "msg_3", EP, NOW, 30)]
+    moving(append, a_delivery(), SUCCEEDED)
+    moving(append, known, SUCCEEDED)
+    _, heads, events, _, delivered, untried, _, waiting, *_ = arguments(append)
+    assert heads == [(P, 2, None, None, None, 7, 9)]
+    assert [event[3] for event in events] == [-1, 1]
+    assert (delivered, untried) == (2, 1)
+    assert waiting == [(1, "msg_3", EP, NOW, 30)]
+
+
+def test_who_does_not_know_what_has_rows_has_it_settled_first() -> None:
+    append = Append(NOW)
+    moving(append, a_delivery(), SUCCEEDED)
+    _, heads, events, *_ = arguments(append)
+    assert heads == [(P, 1, None, None, None, -1, None)]
+    assert [event[3] for event in events] == [1]
 
 
 def test_the_configuration_goes_as_json_by_table() -> None:
     append = Append(NOW)
     creating(append)
-    config = arguments(append)[7]
+    config = arguments(append)[9]
     assert config.startswith('{"application":[{"was":0,')
     assert set(TABLES) == {"application", "endpoint", "event_type", "admin"}
 
@@ -42,5 +65,5 @@ def test_a_head_says_what_was_known_and_where_its_last_event_of_configuration_wi
     creating(append, "app_3", 3)
     append.known, append.epochs, append.news = {P: 7}, {3: 2}, "me 0 "
     _, heads, *_, news = arguments(append)
-    assert heads == [(P, 3, None, 7, 2), (3, 1, 2, None, 1)]
+    assert heads == [(P, 3, None, 7, 2, None, None), (3, 1, 2, None, 1, None, None)]
     assert news == "me 0 "

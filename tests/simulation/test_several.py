@@ -223,7 +223,7 @@ class House:
 
     def _busy(self) -> bool:
         return any(len(each.recorder) for each in self.processes) or any(
-            row.state is DeliveryState.PENDING for row in self.log.tables.deliveries.values()
+            row.state is DeliveryState.PENDING for row in self.log.rows().values()
         )
 
     async def end(self) -> None:
@@ -268,7 +268,7 @@ def the_tables_are_the_fold(house: House) -> None:
     fold, tables = Fold(house.recorded()), house.log.tables  # the fold itself refuses gaps and illegal moves
     assert tables.entities == fold.entities
     assert tables.messages == fold.messages
-    assert tables.deliveries == fold.deliveries
+    assert house.log.rows() == fold.deliveries
     assert {number: head.seq for number, head in house.log.head.items() if head.seq} == fold.positions
 
 

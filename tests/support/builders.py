@@ -9,7 +9,7 @@ from events.catalogue import ApplicationCreated, EndpointConfig, EndpointRegiste
 from events.delivery import Delivery, evolve
 from events.endpoint import Endpoint
 from events.envelope import Fact
-from events.message import born
+from events.message import deliveries_of, message_of
 from events.world import EVOLVE, Entity, World
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -51,11 +51,21 @@ def accepting(append: Append, *endpoints: str, message: str = MSG, payload: byte
     known = {"application": APP, "event_type": "t", "digest": "d", "size": len(payload)}
     event = MessageAccepted(**(known | fields), endpoints=endpoints)
     fact = Fact(partition, message, 1, event)
-    accepted, deliveries = born(fact, event, append.now)
+    accepted = message_of(fact, event, append.now)
     append.add(fact, "test", None)
-    append.accepted.append((accepted, payload))
-    append.born += deliveries
+    append.accept(accepted, payload)
     return append
+
+
+def born_in(append: Append) -> list[Delivery]:
+    """The deliveries that an append brings into the world."""
+    facts = [caused.fact for caused in append.caused]
+    return [
+        delivery
+        for fact in facts
+        if isinstance(fact.event, MessageAccepted)
+        for delivery in deliveries_of(fact, fact.event, append.now)
+    ]
 
 
 def moving(append: Append, delivery: Delivery, event: Event) -> Delivery:

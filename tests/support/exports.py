@@ -21,7 +21,7 @@ from events.envelope import Fact
 from events.merkle import Frontier, leaf_hash
 from events.outcome import Fault
 from events.postgres import PostgresLog
-from tests.support.builders import EP, NOW, accepting, changing, creating, moving, registering
+from tests.support.builders import EP, NOW, accepting, born_in, changing, creating, moving, registering
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 LOG_ID = checkpoint.log_id(KEY.public_key().public_bytes_raw())
@@ -37,8 +37,8 @@ def house() -> Append:
     creating(append, name='é \u2028 " \\ </script>', metadata={"k": "\x7f", "ü": "\n"})
     endpoint = registering(append, event_types=("a", "b"), retry_delays_s=(0.5, 1.0))
     accepting(append, EP, "ep_2", channels=("x",), event_id="e")
-    moving(append, append.born[0], AttemptSucceeded(1, 200, 1, 1, 1))
-    moving(append, append.born[1], AttemptFailed(1, Fault.DNS, 1, 1, 1, detail="\r\n\x00", next_at=NOW))
+    moving(append, born_in(append)[0], AttemptSucceeded(1, 200, 1, 1, 1))
+    moving(append, born_in(append)[1], AttemptFailed(1, Fault.DNS, 1, 1, 1, detail="\r\n\x00", next_at=NOW))
     changing(append, endpoint, EP, EndpointDeleted())
     creating(append, "app_3", 3, name="other")
     accepting(append, EP, message="msg_3", partition=3, application="app_3")
@@ -51,6 +51,7 @@ async def fill(dsn: str, *appends: Append) -> None:
     log = PostgresLog(opened.dedicated, opened.reading)
     for append in appends or (house(),):
         await log.append(append)
+    await log.settle(None)
     await log.close()
     await opened.close()
 

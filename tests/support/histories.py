@@ -124,7 +124,6 @@ class Historian:
         if isinstance(fact.event, MessageAccepted):
             message, deliveries = born(fact, fact.event, self._now)
             append.accept(message, b"{}")
-            append.born += deliveries
             self.deliveries |= {(each.message, each.endpoint): each for each in deliveries}
         elif fact.endpoint is not None:
             before = self.deliveries[fact.stream, fact.endpoint]

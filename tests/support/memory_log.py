@@ -14,8 +14,9 @@ import msgspec
 
 from events import codec
 from events.admin import Admin
-from events.append import Append, DeliveryKey
+from events.append import UNKNOWN, Append, DeliveryKey
 from events.application import Application
+from events.catalogue import MessageAccepted
 from events.content import Body
 from events.delivery import Delivery, DeliveryState
 from events.endpoint import Endpoint
@@ -23,7 +24,7 @@ from events.envelope import Recorded, is_config
 from events.event_type import EventType
 from events.log import Blocked, Fenced, Loaded, Outdated, Ownership, Roll, SealedSecret, Stale, Stored, Stretch
 from events.log import Head as LogHead
-from events.message import Message
+from events.message import Message, deliveries_of
 from events.past import Past, Thing
 from events.world import Entity
 
@@ -34,6 +35,7 @@ class Head:
 
     seq: int = 0
     config: int = 0
+    settled: int = 0
     epoch: int = 0
     owner: str | None = None
 
@@ -69,7 +71,7 @@ class MemoryLog:
     async def append(self, append: Append) -> list[Recorded]:
         base = self._base(append)
         self._check_accepted(append)
-        self._check_deliveries(append)
+        rows, settled = self._moved_rows(append, base)
         entities = self._changed_entities(append)
         secrets = {(partition, owner, id_): sealed for partition, owner, id_, sealed in append.secrets}
         if secrets.keys() & self.tables.secrets.keys() or len(secrets) < len(append.secrets):
@@ -79,7 +81,11 @@ class MemoryLog:
         self._check_bodies(append)
         await self.prepare_days(append.days())
         recorded = append.recorded(base)
+        self.tables.deliveries = rows
+        for partition, position in settled.items():
+            self.head[partition].settled = position
         self._write(append, recorded, entities)
+        append.settled = {partition: self.head[partition].settled for partition in append.heads()}
         for (partition, owner, id_), sealed in secrets.items():
             self.tables.secrets[partition, owner, id_] = SealedSecret(owner, id_, sealed, append.now, None)
         for partition, owner, id_, until in append.retired:
@@ -117,20 +123,65 @@ class MemoryLog:
             if message.event_id:
                 taken.add(name)
 
-    def _check_deliveries(self, append: Append) -> None:
-        rows = self.tables.deliveries
-        born = [_key(delivery) for delivery in append.born]
-        if len(set(born)) < len(born) or rows.keys() & set(born):
-            raise Stale("delivery")
-        fresh = dict(zip(born, append.born, strict=True))
+    def _moved_rows(
+        self, append: Append, base: Mapping[int, int]
+    ) -> tuple[dict[DeliveryKey, Delivery], dict[int, int]]:
+        """The rows of deliveries as they are after this append, and how far partitions are settled then. Stale."""
+        rows, settled = dict(self.tables.deliveries), dict[int, int]()
+        bare = set()  # partitions in which what was not tried has no row
         for was, delivery in (*append.delivered(), *append.undelivered()):
-            row = rows.get(_key(delivery)) or fresh.get(_key(delivery))
-            if row is None or row.version != was:
-                raise Stale("a delivery has moved on")
+            if was == 1 and not append.is_untried(delivery) and not append.accepts(delivery):
+                append.settled.setdefault(delivery.partition, UNKNOWN)
+        for partition, before in base.items():
+            expected, head = append.settled.get(partition), self.head[partition].settled
+            if expected == head:
+                settled[partition] = append.settle.get(partition, head)
+                bare.add(partition)
+            elif expected is not None:
+                settled[partition] = before
+                rows = self._untried(partition, before) | rows
+        for partition, message, endpoint, at, retention_days in append.waiting:
+            if partition in bare:
+                row = Delivery(partition, message, endpoint, at, at, retention_days=retention_days)
+                _insert(rows, row)
+        for was, delivery in (*append.delivered(), *append.undelivered()):
+            untried = was == 1 and append.is_untried(delivery) and delivery.partition in bare
+            if not (untried or append.accepts(delivery)):
+                row = rows.pop(_key(delivery), None)
+                if row is None or row.version != was:
+                    raise Stale("a delivery has moved on")
+            if delivery.state is not DeliveryState.DELIVERED:
+                _insert(rows, delivery)
         for was, delivery in append.back():
             last = self._last(_key(delivery))
-            if _key(delivery) in rows or last is None or last.version != was:
+            if last is None or last.version != was:
                 raise Stale("a delivery has moved on")
+            if delivery.state is not DeliveryState.DELIVERED:
+                _insert(rows, delivery)
+        return rows, settled
+
+    def _untried(self, partition: int, upto: int) -> dict[DeliveryKey, Delivery]:
+        """What was accepted and not tried beyond what is settled."""
+        found: dict[DeliveryKey, Delivery] = {}
+        for each in self.events[partition][self.head[partition].settled : upto]:
+            if isinstance(each.event, MessageAccepted):
+                found |= {_key(row): row for row in deliveries_of(each, each.event, each.at)}
+            elif each.endpoint is not None:
+                found.pop((partition, each.stream, each.endpoint), None)
+        return found
+
+    def rows(self) -> dict[DeliveryKey, Delivery]:
+        """The rows of deliveries as they would be if all were settled."""
+        rows = dict(self.tables.deliveries)
+        for partition, head in self.head.items():
+            rows = self._untried(partition, head.seq) | rows
+        return rows
+
+    async def settle(self, partitions: Iterable[int] | None) -> None:
+        for partition in self.head if partitions is None else set(partitions):
+            head = self.head[partition]
+            self.tables.deliveries = self._untried(partition, head.seq) | self.tables.deliveries
+            head.settled = head.seq
 
     def _last(self, key: DeliveryKey) -> Delivery | None:
         """Where a delivery stands by its events, delivered ones too."""
@@ -177,12 +228,6 @@ class MemoryLog:
         for message, payload in append.accepted:
             tables.messages[message.partition, message.application, message.id] = message
             tables.payloads[message.last_day, message.partition, message.id] = payload
-        tables.deliveries |= {_key(delivery): delivery for delivery in append.born}
-        tables.deliveries |= {_key(delivery): delivery for _, delivery in append.undelivered()}
-        back = [delivery for _, delivery in append.back() if delivery.state is not DeliveryState.DELIVERED]
-        tables.deliveries |= {_key(delivery): delivery for delivery in back}
-        for _, delivery in append.delivered():
-            del tables.deliveries[_key(delivery)]
         tables.entities = entities
         for index, day, body in append.responses:
             tables.responses[day, recorded[index].partition, recorded[index].seq] = body
@@ -218,6 +263,8 @@ class MemoryLog:
         return {(application, event_id) for _, application, event_id in asked & set(named)}
 
     async def deliveries(self, keys: Iterable[DeliveryKey]) -> dict[DeliveryKey, Delivery]:
+        keys = list(keys)
+        await self.settle(partition for partition, _, _ in keys)
         rows = self.tables.deliveries
         return {key: rows[key] for key in keys if key in rows}
 
@@ -235,6 +282,7 @@ class MemoryLog:
         return sorted(rows, key=lambda row: row.message)[:limit]
 
     async def waiting(self, partition: int, endpoint: str) -> int:
+        await self.settle([partition])
         return sum((row.partition, row.endpoint) == (partition, endpoint) for row in self._pending())
 
     async def due(self, asked: Iterable[tuple[int, str, int]]) -> dict[str, list[Delivery]]:
@@ -247,6 +295,7 @@ class MemoryLog:
 
     async def pending(self, partitions: Iterable[int]) -> list[tuple[int, str, datetime]]:
         wanted, soonest = set(partitions), {}
+        await self.settle(wanted)
         for row in self._pending():
             assert row.next_at is not None
             if row.partition in wanted:
@@ -327,6 +376,7 @@ class MemoryLog:
         return {each: (payloads[each], responses[each]) for each in sorted(payloads.keys() | responses.keys())}
 
     async def pending_until(self, day: date, partition: int, after: Delivery | None, limit: int) -> list[Delivery]:
+        await self.settle([partition])
         rows = [row for row in self._pending() if row.partition == partition and row.last_day <= day]
         rows = [row for row in rows if after is None or _due_order(row) > _due_order(after)]
         return sorted(rows, key=_due_order)[:limit]
@@ -350,6 +400,12 @@ class MemoryLog:
 
 def _due_order(delivery: Delivery) -> tuple[str, Any, str]:
     return delivery.endpoint, delivery.next_at, delivery.message
+
+
+def _insert(rows: dict[DeliveryKey, Delivery], row: Delivery) -> None:
+    if _key(row) in rows:
+        raise Stale("a delivery has its row already")
+    rows[_key(row)] = row
 
 
 def _key(delivery: Delivery) -> DeliveryKey:

@@ -366,7 +366,7 @@ class Simulated:
     # --- looking at it
 
     def pending(self) -> list[Delivery]:
-        return [row for row in self.log.tables.deliveries.values() if row.next_at is not None]
+        return [row for row in self.log.rows().values() if row.next_at is not None]
 
     async def settled(self, within_s: float) -> None:
         """Let time pass until nothing is pending and nothing waits to be recorded."""

@@ -29,7 +29,7 @@ from events.catalogue import (
 from events.envelope import Fact
 from events.outcome import Fault
 from events.postgres import PostgresLog
-from tests.support.builders import NOW, P, accepting, changing, creating, moving, registering
+from tests.support.builders import NOW, P, accepting, born_in, changing, creating, moving, registering
 
 SEALER = Sealer([secrets.token_bytes(32)], secrets.token_bytes)
 PAYLOAD = b'{"n": 1}'
@@ -60,13 +60,14 @@ class Evidence:
         await self._log.append(append)
         for nth in range(40):
             await self.message(f"msg_{nth:03}")
+        await self._log.settle(None)
 
     async def message(self, message: str) -> None:
         """One message to three endpoints: one answers, one exhausts its attempts, one is left pending."""
         append = Append(NOW + timedelta(seconds=self._random.random()))
         digest = hashlib.sha256(PAYLOAD).hexdigest()
         accepting(append, "ep_1", "ep_2", "ep_3", message=message, payload=PAYLOAD, digest=digest)
-        delivered, failing, _ = append.born
+        delivered, failing, _ = born_in(append)
         moving(append, delivered, AttemptSucceeded(1, 200, 5, 1, 2))
         answer = hashlib.sha256(RESPONSE).hexdigest()
         failed = AttemptFailed(

@@ -20,7 +20,7 @@ from events.catalogue import (
 from events.fold import Fold
 from events.outcome import Fault
 from events.postgres import PostgresLog
-from tests.support.builders import EP, NOW, accepting, changing, creating, moving, registering
+from tests.support.builders import EP, NOW, accepting, born_in, changing, creating, moving, registering
 from tests.support.state_equals_fold import assert_state_equals_fold
 
 
@@ -38,8 +38,8 @@ def everything() -> Append:
     changing(append, None, "et_2", EventTypeCreated("org_1", "c", ""))
     changing(append, None, "adm_1", AdminCreated("ann", "app_1"))
     accepting(append, EP, "ep_2", "ep_3", channels=("x", '"y"'), event_id="e 1", payload=b"12345")
-    moving(append, append.born[0], AttemptSucceeded(1, 200, 1, 1, 1))
-    failed = moving(append, append.born[1], AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW + timedelta(days=1)))
+    moving(append, born_in(append)[0], AttemptSucceeded(1, 200, 1, 1, 1))
+    failed = moving(append, born_in(append)[1], AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW + timedelta(days=1)))
     moving(append, failed, DeliveryGone())
     return append
 
@@ -67,6 +67,7 @@ async def test_rows_are_those_that_an_append_writes(database: str) -> None:
     opened = await Database.open(database, readers=1)
     log = PostgresLog(opened.dedicated, opened.reading)
     await log.append(everything())
+    await log.settle(None)
     await log.close()
     await opened.close()
     fold: Fold = await assert_state_equals_fold(database)

@@ -28,7 +28,7 @@ from events.catalogue import (
 from events.outcome import Fault
 from events.postgres import PostgresLog
 from events.when import iso
-from tests.support.builders import APP, EP, MSG, NOW, accepting, changing, creating, moving, registering
+from tests.support.builders import APP, EP, MSG, NOW, accepting, born_in, changing, creating, moving, registering
 
 SECOND = timedelta(seconds=1)
 Ask = Callable[..., Coroutine[Any, Any, Result]]
@@ -45,7 +45,7 @@ async def ask(database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     changing(first, None, "evtype_1", EventTypeCreated("org_1", "a.b", "x"))
     accepting(first, EP, "ep_2")
     late = AttemptFailed(1, Fault.TLS, 30_000, 1, 1, detail="certificate has expired", next_at=NOW + 60 * SECOND)
-    failed = moving(second, first.born[0], late)
+    failed = moving(second, born_in(first)[0], late)
     updated = changing(second, endpoint, EP, EndpointUpdated(EndpointConfig("http://new.test/", description="two")))
     moving(third, failed, AttemptSucceeded(2, 200, 12, 1, 2))
     changing(third, updated, EP, EndpointDeleted())

@@ -11,7 +11,7 @@ from events.envelope import Recorded
 from events.outcome import Fault
 from events.past import Past, Thing
 from events.when import Position
-from tests.support.builders import APP, EP, MSG, NOW, P, accepting, changing, creating, moving
+from tests.support.builders import APP, EP, MSG, NOW, P, accepting, born_in, changing, creating, moving
 
 ESCAPE = re.compile("\x1b\\[[0-9;]*m")
 
@@ -20,7 +20,7 @@ def facts(detail: str = "") -> list[Recorded]:
     append = Append(NOW)
     changing(append, creating(append, name=detail or "A"), APP, ApplicationUpdated(detail or "B"))
     accepting(append, EP)
-    moving(append, append.born[0], AttemptFailed(1, Fault.TLS, 1, 1, 1, detail=detail, next_at=NOW))
+    moving(append, born_in(append)[0], AttemptFailed(1, Fault.TLS, 1, 1, 1, detail=detail, next_at=NOW))
     return append.recorded({P: 0})
 
 
