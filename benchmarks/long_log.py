@@ -108,7 +108,6 @@ async def fill(
                 tell(maker.made)
         await writer.flush()
         await writer.end(maker.fold)
-        await connection.execute("vacuum log.event")
         tell(maker.made)
         return maker.fold
     finally:
