@@ -1,14 +1,14 @@
 """Does what hookd costs grow with its log? The log is filled step by step, and all is measured at every step.
 
-    uv run python -m benchmarks.curve --million 0 --million 1 --million 5 --million 10
+    uv run python -m benchmarks.curve --million 0 --million 1 --million 3 --million 10
     uv run python -m benchmarks.curve --draw benchmarks/curve.json        draw what is there once more
 
-At each step: CPU per delivery with single messages and with 100 endpoints a message (at saturation, `--repeat` times,
-medians), how long `hookd up` takes until it serves, and the memory of the daemon then. The same is measured in turns
-with a hookd of the same build on an empty log, so that a machine that is slower for a while is not taken for a log
-that costs more. Before it is measured the log's trees are signed up to the heads, every table is vacuumed and frozen
-and all pages are on disk: what PostgreSQL does in the background is counted apart. What is there is written after
-every step: a long run can be stopped. A million events take about 20 s to fill and 0.8 GB of disk.
+At each step: CPU per delivery with single messages and with 100 endpoints a message (at saturation, medians of many
+short turns), how long `hookd up` takes until it serves, and the memory of the daemon then. Turn and turn about the
+same is measured on an empty log, so that a machine that is slower for a while is not taken for a log that costs more.
+Before, the log's trees are signed up to the heads, every table is vacuumed and frozen and all pages are on disk; what
+PostgreSQL does in the background is counted apart. What is there is written after every step: a long run can be
+stopped. A million events take about 30 s to fill and 0.8 GB of disk.
 """
 
 import argparse
@@ -39,7 +39,9 @@ from benchmarks.scenarios.traffic import SINGLE_APPLICATIONS
 from benchmarks.tidy import tidy
 
 FANOUT: Final = 100
-FANOUT_DELIVERIES: Final = 60_000
+FANOUT_DELIVERIES: Final = 30_000
+TURN_S: Final = 2.0  # short, and many: what else the machine does then touches both logs alike
+TURNS: Final = 9
 GROWTH_EVENTS_PER_S: Final = 2.0  # of the time told in the log: ten million in two months
 STEPS_MILLIONS: Final = (0.0, 1.0, 3.0, 10.0)
 MIB: Final = 1 << 20
@@ -49,7 +51,7 @@ Figures = dict[str, dict[str, float]]  # by group of endpoints, by name
 
 @dataclass
 class Step:
-    """What was measured at one length of the log; `empty`: in turns with it, on an empty one."""
+    """What was measured at one length of the log; `empty`: in turns with it, on an empty one. Medians."""
 
     events: int
     fill_s: float
@@ -59,10 +61,7 @@ class Step:
     database_mib: float
     here: Figures
     empty: Figures
-
-    def grown(self, group: str) -> float:
-        """CPU of a delivery, the daemon's and what PostgreSQL does for it: percent of that on an empty log."""
-        return 100 * _asked(self.here[group]) / _asked(self.empty[group])
+    grown: dict[str, float]  # by group: CPU of a delivery, percent of that on an empty log right before or after
 
 
 class Course:
@@ -71,7 +70,7 @@ class Course:
     def __init__(self, bench: Bench, groups: Sequence[Group]) -> None:
         self.bench = bench
         self._groups = groups
-        self._found: dict[str, list[dict[str, float]]] = {}
+        self.found: dict[str, list[dict[str, float]]] = {}
 
     @classmethod
     async def laid(cls, bench: Bench) -> "Course":
@@ -81,7 +80,7 @@ class Course:
         )
 
     async def warm_up(self) -> None:
-        self._found = {group.name: [] for group in self._groups}
+        self.found = {group.name: [] for group in self._groups}
         for group in self._groups:
             await self.bench.warm_up(group, _messages(group))
 
@@ -89,22 +88,31 @@ class Course:
         """Measure all once."""
         dsn = self.bench.subject.dsn
         for group in self._groups:
-            seconds = 0 if _messages(group) else self.bench.options.seconds(4, 10)
+            seconds = 0 if _messages(group) else TURN_S
             before = await Counters.read(dsn)
             row = await self.bench.saturate(group, seconds=seconds, messages=_messages(group), bare=False)
             counted = (await Counters.read(dsn)).each(before, int(row.figures["deliveries"]))
-            self._found[group.name].append(row.figures | counted)
+            self.found[group.name].append(row.figures | counted)
+
+    def against(self, other: "Course") -> dict[str, float]:
+        """By group: CPU of a delivery, the daemon's and what PostgreSQL does for it; percent, the median of turns."""
+        return {
+            name: statistics.median(
+                100 * _asked(mine) / _asked(theirs) for mine, theirs in zip(rows, other.found[name], strict=True)
+            )
+            for name, rows in self.found.items()
+        }
 
     @property
     def medians(self) -> Figures:
         """Of all runs since it was warmed up."""
         return {
             name: {figure: statistics.median(each[figure] for each in rows) for figure in rows[0]}
-            for name, rows in self._found.items()
+            for name, rows in self.found.items()
         }
 
 
-async def measure(millions: list[float], repeat: int, options: Options, out: Path, picture: Path) -> list[Step]:
+async def measure(millions: list[float], turns: int, options: Options, out: Path, picture: Path) -> list[Step]:
     """All steps, in order; each is written to `out` as soon as it is there. Lost."""
     progress, steps = Progress(), list[Step]()
     async with progress.shown(), bench_of(options, progress) as bench:
@@ -121,29 +129,34 @@ async def measure(millions: list[float], repeat: int, options: Options, out: Pat
                 span = timedelta(seconds=(wanted - filled) / GROWTH_EVENTS_PER_S)
                 await fill(bench, long_log.Shape(began=began, span=span), wanted - filled)
                 filled, fill_s = wanted, time.monotonic() - started
-            steps.append(await _step(course, fill_s, repeat))
+            steps.append(await _step(course, fill_s, turns))
             keep(steps, options, out, picture)
     return steps
 
 
-async def _step(course: Course, fill_s: float, repeat: int) -> Step:
+async def _step(course: Course, fill_s: float, turns: int) -> Step:
     bench = course.bench
     subject, progress = bench.subject, bench.progress
+    lead = progress.lead
     progress("starting")
     start_s = await subject.up_s()
     rss_mib = subject.rss_mib
     sealing_s = await calm(bench, "calm")
     async with bench_of(bench.options, progress) as other:
         courses = [course, await Course.laid(other)]
+        await other.subject.down()
+        await other.subject.up()  # as that on the long log: from its tables
         for each in courses:
             await each.warm_up()
             await tidy(each.bench.subject.home, progress)
         size, events = await _database(bench)
-        for turn in range(repeat):
+        for turn in range(turns):
+            progress.lead = f"{lead}turn {turn + 1} of {turns}: "
             for each in courses if turn % 2 == 0 else reversed(courses):
                 await each.run()
         here, empty = (each.medians for each in courses)
-    return Step(events, fill_s, start_s, rss_mib, sealing_s, size / MIB, here, empty)
+        grown = course.against(courses[1])
+    return Step(events, fill_s, start_s, rss_mib, sealing_s, size / MIB, here, empty, grown)
 
 
 def _messages(group: Group) -> int:
@@ -207,8 +220,8 @@ def draw(steps: list[Step]) -> str:
             "Measured in turns with an empty log",
             "% of its CPU",
             [
-                line("1 delivery", [step.grown("single") for step in steps]),
-                line("100 deliveries", [step.grown("fanout_100") for step in steps]),
+                line("1 delivery", [step.grown["single"] for step in steps]),
+                line("100 deliveries", [step.grown["fanout_100"] for step in steps]),
             ],
         ),
         svg.Panel("From the start until it serves", "seconds", [line("start", [step.start_s for step in steps])]),
@@ -233,7 +246,7 @@ def table(steps: list[Step]) -> str:
             f"start {step.start_s:.1f} s, RSS {step.rss_mib:.0f} MiB, database {step.database_mib:,.0f} MiB"
         )
         for group, row in step.here.items():
-            lines.append(_line(group, row, f"{step.grown(group):.1f} %"))
+            lines.append(_line(group, row, f"{step.grown[group]:.1f} %"))
             lines.append(_line("  empty", step.empty[group], ""))
     return "\n".join(lines)
 
@@ -254,8 +267,7 @@ def main() -> None:
     parser.add_argument(
         "--million", type=float, action="append", metavar="N", help="how long a log; repeatable (0 1 3 10)"
     )
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="measurements at each step (3)")
-    parser.add_argument("--quick", action="store_true", help="4 s a measurement, not 10")
+    parser.add_argument("--turns", type=int, default=TURNS, metavar="N", help=f"at each step ({TURNS})")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/curve.json"), metavar="FILE")
     parser.add_argument("--svg", type=Path, default=Path("benchmarks/curve.svg"), metavar="FILE")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="measure nothing, draw these figures")
@@ -265,10 +277,10 @@ def main() -> None:
         given.svg.write_text(draw(steps))
     else:
         share_cores()
-        options = Options(quick=given.quick)
+        options = Options()
         try:
             steps = asyncio.run(
-                measure(given.million or list(STEPS_MILLIONS), given.repeat, options, given.json, given.svg)
+                measure(given.million or list(STEPS_MILLIONS), given.turns, options, given.json, given.svg)
             )
         except (Lost, Failed) as problem:
             sys.exit(f"{type(problem).__name__}: {problem}")
