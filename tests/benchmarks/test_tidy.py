@@ -8,7 +8,6 @@ from benchmarks.tidy import tidy
 from daemon.postgres.embedded import EmbeddedPostgres
 from tests.support.databases import QUICK
 
-
 YOUNGEST = "select max(relfrozenxid::text::int) from pg_class where relnamespace = 'log'::regnamespace"
 
 
