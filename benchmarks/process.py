@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 LINE_BYTES_MAX = 1 << 23
+SERVING = re.compile(r"postgres: (?:\S+: )?(\S+) \S+ (?:\[local\]|\S+\(\d+\)) ")  # role, database, whence
 
 
 class Failed(Exception):
@@ -29,20 +31,35 @@ class Usage:
 
     daemon_s: float
     postgres_s: float
+    background_s: float  # of PostgreSQL's: checkpointer, writers, autovacuum; and all that have ended, clients or not
 
     def __sub__(self, before: "Usage") -> "Usage":
-        return Usage(self.daemon_s - before.daemon_s, self.postgres_s - before.postgres_s)
+        return Usage(
+            self.daemon_s - before.daemon_s,
+            self.postgres_s - before.postgres_s,
+            self.background_s - before.background_s,
+        )
 
 
 def usage(daemon: int, home: Path) -> Usage:
     """Of the daemon and all it started, and of the PostgreSQL in `home`, apart; those that have ended included."""
     servers = servers_of(Home(home).data)
     pids = {server.pid for server in servers}
-    postgres = 0.0
+    serving = background = 0.0
     for server in servers:
         own, ended = _cpu_s(server.pid)
-        postgres += own + (0 if server.parent in pids else ended)
-    return Usage(sum(sum(_cpu_s(pid)) for pid in family(daemon, apart=pids)), postgres)
+        if serves_client(_title(server.pid)):
+            serving += own
+        else:
+            background += own + (0 if server.parent in pids else ended)
+    daemon_s = sum(sum(_cpu_s(pid)) for pid in family(daemon, apart=pids))
+    return Usage(daemon_s, serving + background, background)
+
+
+def serves_client(title: str) -> bool:
+    """Whether a process of PostgreSQL that is titled so works for a client."""
+    found = SERVING.match(title)
+    return found is not None and found[1] not in {"autovacuum", "walsender"}
 
 
 def family_of(daemon: int, home: Path) -> list[int]:
@@ -82,6 +99,13 @@ def take_first_core(pid: int = 0, cores: int = 1) -> None:
 def rss_bytes(pid: int) -> int:
     """Memory in use."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _cpu_s(pid: int) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from benchmarks.bench import Bench, Group
 from benchmarks.figures import Result
 from benchmarks.stock import Stock, offline
 from benchmarks.subject import MIB, Subject
+from benchmarks.tidy import tidy
 from daemon.cli.token import DEFAULT_ORG
 from daemon.postgres.embedded import running_dsn
 
@@ -138,14 +139,13 @@ async def stock_pending(bench: Bench, application: str, endpoint_ids: list[str],
 async def fill(bench: Bench, shape: long_log.Shape, events: int) -> None:
     """Let the log of a hookd that is down grow; nothing leaves this machine when it is up again."""
     home = bench.subject.home
-    async with offline(home) as connection:
+    async with offline(home):
         dsn = running_dsn(home)
         assert dsn is not None
         url = f"http://127.0.0.1:{await bench.listen()}/long"
         tell = teller(bench, f"{bench.progress.text.partition(':')[0]}: filling the log", events)
         await long_log.fill(dsn, events, shape.at(url), tell)
-        for table in ("state.message", "state.delivery"):  # else PostgreSQL does it while we measure
-            await connection.execute(f"vacuum {table}")
+        await tidy(home, bench.progress)
 
 
 async def calm(bench: Bench, what: str) -> float:

@@ -228,12 +228,15 @@ class EmbeddedPostgres:
         return _dsn(self._sockets, role, database)
 
 
-def running_dsn(home: Path) -> str | None:
-    """The address of the server that another process runs in `home`, or None if none runs there."""
+def running_dsn(home: Path, role: str = ROLE) -> str | None:
+    """The address of the server that another process runs in `home`, or None if none runs there.
+
+    The database has the name of the role: hookd's, or that of those who look after the server.
+    """
     folders = Home(home.absolute())
     if not processes.servers_of(folders.data):
         return None
-    return _dsn(socket_folder(folders.server, server_account(folders.server)), ROLE, ROLE)
+    return _dsn(socket_folder(folders.server, server_account(folders.server)), role, role)
 
 
 def _dsn(sockets: Path, role: str, database: str) -> str:
