@@ -33,5 +33,5 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     status: int | None = None
     body: bytes = b""
     body_bytes: int = 0  # as received, before the cut
-    retry_after: str | None = None  # the header as it came (RFC 9110 §10.2.3)
+    retry_after: str | None = None  # of a failure, the header as it came (RFC 9110 §10.2.3)
     detail: str = ""  # for people: what exactly went wrong

@@ -3,6 +3,7 @@
 It is driven by `feed` and asked for what it holds; one reader serves all answers of a connection in turn.
 """
 
+from contextlib import suppress
 from enum import IntEnum
 
 import httptools
@@ -15,7 +16,10 @@ RESPONSE_BYTES_DROP = 256 * 1024  # nobody reads more of it: the connection goes
 _INTERIM_BELOW = 200
 _SWITCHING = 101
 _SUCCESS_BELOW = 300
-_WANTED = frozenset((b"content-length", b"transfer-encoding", b"retry-after"))
+
+# Old and home-made servers write bare line feeds and control characters. That is safe here: one request at a time and
+# no proxy between, so nobody else's answer could be mistaken for ours.
+_LENIENT = {"lenient_headers": True, "lenient_optional_cr_before_lf": True, "lenient_spaces_after_chunk_size": True}
 
 
 class Progress(IntEnum):
@@ -36,10 +40,9 @@ class AnswerReader:
     __slots__ = (
         "_body",
         "_complete",
+        "_head",
         "_keep_alive",
         "_parser",
-        "_retry_after",
-        "_sized",
         "_status",
         "_surplus",
         "body_bytes",
@@ -49,20 +52,15 @@ class AnswerReader:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        # Old and home-made servers write bare line feeds and control characters. That is safe here: one
-        # request at a time and no proxy between, so nobody else's answer could be mistaken for ours.
-        self._parser.set_dangerous_leniencies(
-            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-        )
+        self._parser.set_dangerous_leniencies(**_LENIENT)
         self.reset()
 
     def reset(self) -> None:
         """Forget the last answer and wait for the next."""
         self._body = b""
         self._complete = False
+        self._head = b""  # as received, perhaps with a beginning of the body
         self._keep_alive = False
-        self._retry_after: bytes | None = None
-        self._sized = False
         self._status = 0  # until the head is whole
         self._surplus = False
         self.body_bytes = 0
@@ -77,6 +75,8 @@ class AnswerReader:
     def feed(self, data: bytes) -> Progress:
         """Read on. Never raises."""
         self.received_bytes += len(data)
+        if not self._status:
+            self._head += data
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -92,7 +92,7 @@ class AnswerReader:
 
     def close(self) -> Progress:
         """Take note that the stream ended: for an answer without length that is its end (RFC 9112 §6.3)."""
-        return Progress.WHOLE if self._status and not self._sized else Progress.WAITING
+        return Progress.WHOLE if self._status and not _Headers(self._head).sized else Progress.WAITING
 
     def outcome(self, duration_ms: int) -> Outcome:
         """Judge an answer that is whole, or dropped for its length."""
@@ -104,16 +104,8 @@ class AnswerReader:
         return self._as_outcome(fault, duration_ms, detail)
 
     def _as_outcome(self, fault: Fault | None, duration_ms: int, detail: str) -> Outcome:
-        retry_after = self._retry_after
-        return Outcome(
-            fault,
-            duration_ms,
-            self._status or None,
-            self._body,
-            self.body_bytes,
-            None if retry_after is None else retry_after.decode("latin-1"),
-            detail,
-        )
+        retry_after = None if fault is None else _Headers(self._head).retry_after
+        return Outcome(fault, duration_ms, self._status or None, self._body, self.body_bytes, retry_after, detail)
 
     # The parser's callbacks. What they raised would only come back as a parse error.
 
@@ -121,18 +113,6 @@ class AnswerReader:
         """Note a second answer, which nobody asked for."""
         if self._complete:
             self._surplus = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Pick what matters of the head; trailers do not (RFC 9110 §6.5.1)."""
-        lower = name.lower()
-        if lower in _WANTED and not self._status:
-            self._note(lower, value)
-
-    def _note(self, name: bytes, value: bytes) -> None:
-        if name == b"retry-after":
-            self._retry_after = value
-        else:
-            self._sized = name == b"content-length" or value.lower().rstrip().endswith(b"chunked")
 
     def on_headers_complete(self) -> None:
         """Take the status, unless it is an interim one (RFC 9110 §15.2)."""
@@ -143,9 +123,6 @@ class AnswerReader:
             self._status = status
         elif status == _SWITCHING:
             self.problem = "the protocol was switched without being asked (101)"
-        else:
-            self._retry_after = None
-            self._sized = False
 
     def on_body(self, data: bytes) -> None:
         """Count everything, keep the beginning."""
@@ -160,3 +137,38 @@ class AnswerReader:
         if self._status and not self._complete:
             self._complete = True
             self._keep_alive = self._parser.should_keep_alive()
+
+
+class _Headers:
+    """The headers that matter now and then, read off the head once more when they do.
+
+    The answer's own parser has no callback for headers: most answers have a dozen, and need none of them.
+    """
+
+    def __init__(self, head: bytes) -> None:
+        self.retry_after: str | None = None
+        self.sized = False
+        self._whole = False
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(**_LENIENT)
+        with suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._parser.feed_data(head)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Pick what matters of the head; trailers do not (RFC 9110 §6.5.1)."""
+        if self._whole:
+            return
+        match name.lower():
+            case b"retry-after":
+                self.retry_after = value.decode("latin-1")
+            case b"content-length":
+                self.sized = True
+            case b"transfer-encoding":
+                self.sized = value.lower().rstrip().endswith(b"chunked")
+
+    def on_headers_complete(self) -> None:
+        """Forget those of an interim answer."""
+        self._whole = self._whole or self._parser.get_status_code() >= _INTERIM_BELOW
+        if not self._whole:
+            self.retry_after = None
+            self.sized = False

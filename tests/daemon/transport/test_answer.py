@@ -8,6 +8,7 @@ from daemon.transport.answer import HEAD_BYTES_MAX, RESPONSE_BYTES_DROP, AnswerR
 from events.outcome import RESPONSE_BYTES_MAX, Fault
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\nok"
+REFUSED = PLAIN.replace(b"200 OK", b"429 No")
 CHUNKED = b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nRetry-After: 9\r\n\r\n"
 
 
@@ -33,14 +34,24 @@ def test_reuse(data, reusable):
 
 def test_what_follows_an_answer_does_not_change_it():
     reader = AnswerReader()
-    reader.feed(PLAIN + b"HTTP/1.1 500 No\r\nRetry-After: 8\r\nContent-Length: 3\r\n\r\nbad")
+    reader.feed(REFUSED + b"HTTP/1.1 500 No\r\nRetry-After: 8\r\nContent-Length: 3\r\n\r\nbad")
     outcome = reader.outcome(1)
-    assert (outcome.fault, outcome.status, outcome.body, outcome.retry_after) == (None, 200, b"ok", "7")
+    assert (outcome.fault, outcome.status, outcome.body, outcome.retry_after) == (Fault.STATUS, 429, b"ok", "7")
+
+
+def test_only_of_what_failed_is_told_when_to_come_again():
+    reader = AnswerReader()
+    reader.feed(PLAIN)
+    assert reader.outcome(1).retry_after is None
+    interim = b"HTTP/1.1 103 Early\r\nRetry-After: 8\r\nContent-Length: 1\r\n\r\n"
+    reader.reset()
+    reader.feed(interim + REFUSED.replace(b"Retry-After: 7\r\n", b""))
+    assert reader.outcome(1).retry_after is None
 
 
 def test_one_reader_serves_answer_after_answer():
     reader = AnswerReader()
-    for data, body, retry_after in ((PLAIN, b"ok", "7"), (CHUNKED, b"abc", None)) * 3:
+    for data, body, retry_after in ((REFUSED, b"ok", "7"), (CHUNKED, b"abc", None), (PLAIN, b"ok", None)) * 3:
         assert reader.feed(data) is Progress.WHOLE
         outcome = reader.outcome(3)
         assert (outcome.body, outcome.body_bytes, outcome.retry_after) == (body, len(body), retry_after)
@@ -48,7 +59,7 @@ def test_one_reader_serves_answer_after_answer():
         reader.reset()
 
 
-@given(st.sampled_from([PLAIN, CHUNKED]), st.lists(st.integers(1, 60)))
+@given(st.sampled_from([PLAIN, REFUSED, CHUNKED]), st.lists(st.integers(1, 60)))
 def test_how_the_bytes_are_cut_makes_no_difference(data, cuts):
     whole, pieces = AnswerReader(), AnswerReader()
     whole.feed(data)
