@@ -11,7 +11,7 @@ from daemon.batch import Batch, DeliveryCommand, Pending, State, attach, payload
 from events.append import Append
 from events.catalogue import MessageAccepted
 from events.content import ExpireContent, Purge
-from events.decide import Command, Facts, Rules, decide
+from events.decide import Command, Facts, Rules, attempted, decide
 from events.delivery import Delivery, RecordAttempt, evolve
 from events.endpoint import ResetBreaker
 from events.envelope import Fact
@@ -55,12 +55,12 @@ class Decider:
                 batch.left = pending[nth:]
                 break
             command = each.command
-            if isinstance(command, ExpireContent) and nth:  # alone: it may be blocked, and nothing else is to be
-                batch.left = pending[nth:]
-                break
             if isinstance(command, RecordAttempt):
                 self._attempted(batch, each, command)
                 continue
+            if isinstance(command, ExpireContent) and nth:  # alone: it may be blocked, and nothing else is to be
+                batch.left = pending[nth:]
+                break
             facts = self._facts(batch, command)
             if isinstance(facts, Refusal):
                 batch.answers.append((each, facts))
@@ -100,8 +100,7 @@ class Decider:
         if delivery is not command.delivery:
             command = RecordAttempt(delivery, command.outcome, command.timestamp, command.config, command.epoch)
         batch.rows.setdefault(delivery.endpoint, self._world.rows.get(delivery.endpoint))
-        facts = decide(self._world, command, self._rules, append.now, self._random)
-        assert not isinstance(facts, Refusal)
+        facts = attempted(self._world, command, self._rules, append.now, self._random)
         start = len(append.caused)
         states: list[State] = []
         for fact in facts:

@@ -98,7 +98,7 @@ def decide(world: World, command: Command, rules: Rules, now: datetime, random: 
         case AcceptMessage():
             return _accept(world, command, rules)
         case RecordAttempt():
-            return _attempt(world, command, rules, now, random)
+            return attempted(world, command, rules, now, random)
         case EndDelivery():
             return _end(command)
         case ResendDelivery():
@@ -164,13 +164,18 @@ def _together(world: World, command: AcceptTogether, rules: Rules) -> Facts | Re
     return facts
 
 
-def _attempt(world: World, command: RecordAttempt, rules: Rules, now: datetime, random: Random) -> Facts:
+def attempted(world: World, command: RecordAttempt, rules: Rules, now: datetime, random: Random) -> Facts:
+    """The facts that an outcome leads to: what `decide` says of it, for those who decide hardly anything else."""
     delivery, outcome = command.delivery, command.outcome
     endpoint = world.endpoint(delivery.endpoint)
     policy = rules.retry
     if outcome.fault is not None and endpoint is not None and endpoint.retry_delays_s is not None:
         policy = replace(policy, delays_s=endpoint.retry_delays_s)
-    facts = _delivery_facts(command, decide_attempt(delivery, command, policy, now, random))
+    facts: Facts = []
+    version = delivery.version
+    for event in decide_attempt(delivery, command, policy, now, random):
+        version += 1
+        facts.append(Fact(delivery.partition, delivery.message, version, event, delivery.endpoint))
     if endpoint is None:
         return facts
     if outcome.fault is not None or endpoint.breaker_until is not None or endpoint.id in world.rows:
@@ -218,14 +223,6 @@ def _resend(world: World, command: ResendDelivery, now: datetime) -> Facts | Ref
     if event is None:
         return []
     return [Fact(delivery.partition, delivery.message, delivery.version + 1, event, delivery.endpoint)]
-
-
-def _delivery_facts(command: RecordAttempt, events: Iterable[Event]) -> Facts:
-    delivery = command.delivery
-    return [
-        Fact(delivery.partition, delivery.message, delivery.version + nth, event, delivery.endpoint)
-        for nth, event in enumerate(events, 1)
-    ]
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------
