@@ -39,21 +39,21 @@ class Terminal:
         """Type these."""
         os.write(self.master, keys.encode())
 
-    async def until(self, wanted: str, since: int = 0) -> None:
-        """Wait until it has painted this. AssertionError when it does not."""
+    async def until(self, *wanted: str, since: int = 0) -> None:
+        """Wait until it has painted one of these. AssertionError when it does not."""
         try:
             async with asyncio.timeout(PAINT_S):
-                while wanted.encode() not in self.output[since:]:
+                while not any(each.encode() in self.output[since:] for each in wanted):
                     self._more.clear()
                     await self._more.wait()
         except TimeoutError:
             raise AssertionError(f"{wanted!r} was not shown, but {bytes(self.output[-3000:])!r}") from None
 
-    async def pressed(self, keys: str, wanted: str) -> None:
-        """Type these, and wait until it has painted this since."""
+    async def pressed(self, keys: str, *wanted: str) -> None:
+        """Type these, and wait until it has painted one of those since."""
         mark = len(self.output)
         self.press(keys)
-        await self.until(wanted, mark)
+        await self.until(*wanted, since=mark)
 
     async def ended(self) -> int:
         """Wait for its end; answers its exit status."""
