@@ -16,7 +16,7 @@ import structlog
 
 from daemon.batch import Answer, Batch, DeliveryCommand, Pending, payload_bytes, standing
 from daemon.clock import Clock
-from daemon.decider import Decider
+from daemon.decider import BATCH_ROWS_MAX, Decider
 from daemon.untried import Untried
 from events.append import Append
 from events.catalogue import ContentExpunged
@@ -31,8 +31,6 @@ from events.world import World
 
 log = structlog.get_logger()
 
-BATCH_ROWS_MAX: Final = 4000
-BATCH_BYTES_MAX: Final = 16 << 20  # of payloads
 QUEUE_BYTES_MAX: Final = 128 << 20
 STALE_RETRIES_MAX: Final = 5
 RECONNECT_DELAY_MIN_S: Final = 0.05
@@ -167,8 +165,7 @@ class Recorder:
                     self._wake.clear()
                     await self._wake.wait()
                 async with self._turn:
-                    batch = list(self._queue)
-                    self._queue.clear()
+                    batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_ROWS_MAX))]
                     await self._record_or_isolate(batch)
         except asyncio.CancelledError:
             self._fail([*batch, *self._queue], Unavailable("the recorder stopped"))
@@ -274,7 +271,7 @@ class Recorder:
         keys = []
         for each in pending:
             command = each.command
-            if isinstance(command, AcceptMessage) and command.event_id is not None:
+            if type(command) is AcceptMessage and command.event_id is not None:
                 keys.append((self._world.partition_of(command.application), command.application, command.event_id))
         return await self._log.taken_event_ids(keys) if keys else set()
 

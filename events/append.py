@@ -21,6 +21,7 @@ Births = Mapping[tuple[str, str], tuple[int, datetime, int]]
 """Deliveries without a row: (message, endpoint) → position, moment and retention days of the acceptance."""
 NO_ROWS: Final[Births] = MappingProxyType({})
 UNKNOWN: Final = -1
+_DELIVERED: Final = DeliveryState.DELIVERED  # on the path of every delivery, where Python 3.11 is slow to look it up
 
 
 class Caused(msgspec.Struct, frozen=True, gc=False):
@@ -81,7 +82,7 @@ class Append:
         key = (before.partition, before.message, before.endpoint)
         if key in self.moved:
             self.moved[key] = (self.moved[key][0], after)
-        elif before.state is not DeliveryState.DELIVERED and key not in self.returned:
+        elif before.state is not _DELIVERED and key not in self.returned:
             self.moved[key] = (before.version, after)
         else:
             was = self.returned[key][0] if key in self.returned else before.version
@@ -101,11 +102,11 @@ class Append:
 
     def delivered(self) -> list[tuple[int, Delivery]]:
         """Deliveries whose row goes: the version it had, and the last state."""
-        return [pair for pair in self.moved.values() if pair[1].state is DeliveryState.DELIVERED]
+        return [pair for pair in self.moved.values() if pair[1].state is _DELIVERED]
 
     def undelivered(self) -> list[tuple[int, Delivery]]:
         """Deliveries whose row stays: the version it had, and the new state."""
-        return [pair for pair in self.moved.values() if pair[1].state is not DeliveryState.DELIVERED]
+        return [pair for pair in self.moved.values() if pair[1].state is not _DELIVERED]
 
     def back(self) -> list[tuple[int, Delivery]]:
         """Deliveries that had no row: the version they had when they were delivered, and the new state.
