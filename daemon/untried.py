@@ -22,9 +22,9 @@ TAIL: Final = 4096
 TAIL_MAX: Final = 32_768
 """Events of a partition beyond what is settled: what is older gets rows, however much of it still waits."""
 STEP: Final = 1024
-"""After so many events it is looked whether something can be settled."""
+"""After so many events it is looked whether as many can be settled."""
 FEW: Final = 64
-"""Deliveries that are given rows early, so that the tail stays short; where more wait they are worth waiting for."""
+"""Deliveries that are given rows so that the tail stays short: those that wait while others are tried."""
 
 GONE: Final = (0, datetime.min.replace(tzinfo=UTC), 0)
 
@@ -85,8 +85,12 @@ class Untried:
 
     def _look(self, partition: int, seq: int) -> None:
         until, settled = seq - TAIL // 2, self._settled[partition]
-        old = sum(birth[0] <= until for birth in islice(self._births[partition].values(), FEW + 1))
-        if until > settled and (old <= FEW or seq - settled >= TAIL_MAX):
+        before = [birth[0] - 1 for birth in islice(self._births[partition].values(), FEW + 1)]
+        if before and min(before[0], until) - settled >= STEP:
+            until = min(before[0], until)  # all that is older was tried
+        elif len(before) > FEW and until - settled < TAIL_MAX:
+            until = min(before[FEW], until)
+        if until - settled >= STEP:
             self._ripe[partition] = until
             self.on_ripe()
 

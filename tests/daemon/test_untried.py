@@ -113,11 +113,11 @@ def test_a_few_that_still_wait_get_their_rows_then() -> None:
 def test_many_are_waited_for_and_get_rows_in_the_end() -> None:
     log = Log()
     log.accept(MSG, EP, "ep_2")
-    log.pass_by(14)
+    log.pass_by(18)
     assert not log.untried.ripe
     log.pass_by(1)
     append = log.append()
-    assert append.settle == {P: 12}
+    assert append.settle == {P: 16}
     assert [each[1:3] for each in append.waiting] == [(MSG, EP), (MSG, "ep_2")]
     assert log.rowless == 0
 
@@ -155,6 +155,31 @@ def test_in_doubt_nothing_is_known_until_an_append_answers() -> None:
     log.append(settled=1)
     assert log.rowless == 0
     assert log.brief().settled[P] == 1
+
+
+def test_a_backlog_is_settled_up_to_its_oldest_without_rows() -> None:
+    log = Log()
+    for number in range(20):
+        log.accept(f"msg_{number}", EP, "ep_2")
+    for number in range(5):
+        log.deliver(f"msg_{number}")
+        log.deliver(f"msg_{number}", "ep_2")
+    append = log.append()
+    assert (append.settle, append.waiting) == ({P: 5}, [])
+
+
+def test_a_few_that_others_overtake_get_rows_and_those_behind_them_do_not() -> None:
+    log = Log()
+    log.accept("msg_slow")
+    for number in range(5):
+        log.accept(f"msg_{number}")
+    log.deliver("msg_0")
+    log.deliver("msg_1")
+    log.deliver("msg_2")
+    log.pass_by(1)
+    append = log.append()
+    assert append.settle == {P: 4}
+    assert [each[1] for each in append.waiting] == ["msg_slow"]
 
 
 async def test_whoever_wants_rows_waits_until_they_are_written() -> None:
