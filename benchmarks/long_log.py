@@ -136,7 +136,7 @@ class _Maker:
     def begin(self, *, typed: bool) -> None:
         """The configuration; `typed`: the event types are there."""
         for partition in set(range(self._partitions)) - self.fold.positions.keys():
-            self._record(partition, f"partition_{partition}", 1, PartitionTaken("a_host:1", 1))
+            self._record(partition, f"log_{partition}", 1, PartitionTaken("a_host:1", 1))
         home = partition_of(ORG, self._partitions)
         for name in () if typed else EVENT_TYPES:
             self._record(home, self._mint(ids.EVENT_TYPE), 1, EventTypeCreated(ORG, name, ""))

@@ -115,7 +115,8 @@ class Owner:
         for each in taken:
             event = PartitionTaken(owner=self.name, epoch=each.epoch, previous=each.previous)
             append.epochs[each.partition] = each.epoch
-            append.add(Fact(each.partition, f"partition_{each.partition}", each.epoch, event), "hookd", None)
+            stream = f"log_{each.partition}"  # sorts before msg_…: see the index event_stream
+            append.add(Fact(each.partition, stream, each.epoch, event), "hookd", None)
         recorded = await self._log.append(append)
         return {each.partition: each.seq for each in recorded}
 

@@ -1,7 +1,8 @@
 """Identifiers: a prefix that says the kind, then 27 base62 characters that sort by time.
 
 The 20 bytes behind them are a KSUID with milliseconds: 4 bytes of seconds since 1,400,000,000, 1 byte of
-milliseconds / 4, 15 random bytes. So ids sort by creation at a grain of 4 ms, in SQL (C collation) as in Python.
+milliseconds / 4, and 15 bytes of which the first tell the moment within these 4 ms and the others are random. So ids
+sort by creation at a grain of 35 µs, in SQL (C collation) as in Python, and an index of them grows at its right edge.
 """
 
 import re
@@ -18,7 +19,7 @@ ADMIN: Final = "adm"
 ORGANIZATION: Final = "org"
 SIGNING_KEY: Final = "sec"
 
-ENTROPY_BYTES: Final = 20
+ENTROPY_BYTES: Final = 19
 _EPOCH_S: Final = 1_400_000_000
 _LENGTH: Final = 27
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -26,21 +27,23 @@ _PAIRS: Final = tuple(high + low for high in _DIGITS for low in _DIGITS)
 _TEN_DIGITS: Final = 62**10
 _TO_DIGIT: Final = bytes(ord(_DIGITS[byte % 62]) for byte in range(256))
 _DRAWN: Final = 62**19  # numbers that 19 digits can spell
-_LEADS: Final = 2**120 // _DRAWN - 1  # leads that keep a number within its 4 ms, wherever these begin
+_LEADS: Final = 2**120 // _DRAWN - 1  # 115 leads that keep a number within its 4 ms, wherever these begin
 _UID: Final = re.compile(r"[a-zA-Z0-9\-_.]{1,256}")
 
 
 def mint(prefix: str, now: datetime, entropy: bytes) -> str:
-    """A new id of this kind. `entropy` is ENTROPY_BYTES of randomness.
+    """A new id of this kind. `entropy` is ENTROPY_BYTES of randomness, 113 bits of which are used.
 
     The last 19 digits are drawn one by one and only the first 8 computed, so that the whole stays within the 2^120
     numbers of its 4 ms: a third of the cost of turning 160 bits into digits.
     """
-    lead = _least_lead(int(now.timestamp() * 250)) + entropy[0] % _LEADS
+    ticks = now.timestamp() * 250
+    whole = int(ticks)
+    lead = _least_lead(whole) + int((ticks - whole) * _LEADS)
     lead, d = divmod(lead, 3844)
     lead, c = divmod(lead, 3844)
     a, b = divmod(lead, 3844)
-    drawn = entropy[1:ENTROPY_BYTES].translate(_TO_DIGIT).decode("ascii")
+    drawn = entropy[:ENTROPY_BYTES].translate(_TO_DIGIT).decode("ascii")
     return f"{prefix}_{_PAIRS[a]}{_PAIRS[b]}{_PAIRS[c]}{_PAIRS[d]}{drawn}"
 
 

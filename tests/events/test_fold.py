@@ -79,7 +79,7 @@ def test_nothing_comes_back_that_cannot_have_been_delivered(version: int) -> Non
 
 
 def test_ownership_is_no_state() -> None:
-    fold = Fold([Recorded(3, 1, NOW, "partition_3", None, 9, "hookd", None, PartitionTaken("me", 9))])
+    fold = Fold([Recorded(3, 1, NOW, "log_3", None, 9, "hookd", None, PartitionTaken("me", 9))])
     assert (fold.entities, fold.positions) == ({}, {3: 1})
 
 

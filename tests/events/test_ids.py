@@ -8,6 +8,7 @@ from events import ids
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOMENTS = st.integers(1_400_000_000_000_000, 5_680_000_000_000_000).map(lambda us: EPOCH + timedelta(microseconds=us))
+GRAIN = timedelta(microseconds=40)
 ENTROPY = st.binary(min_size=ids.ENTROPY_BYTES, max_size=ids.ENTROPY_BYTES)
 
 
@@ -26,8 +27,14 @@ def test_an_id_keeps_its_moment_to_four_milliseconds(moment: datetime, entropy: 
 @given(MOMENTS, MOMENTS, ENTROPY, ENTROPY)
 def test_ids_sort_by_time(earlier: datetime, later: datetime, one: bytes, other: bytes) -> None:
     earlier, later = sorted((earlier, later))
-    if later - earlier > timedelta(milliseconds=5):
+    if later - earlier > GRAIN:
         assert ids.mint("msg", earlier, one) < ids.mint("msg", later, other)
+
+
+@given(MOMENTS, st.integers(40, 8000), ENTROPY, ENTROPY)
+def test_ids_minted_in_a_row_sort_by_time(moment: datetime, later_us: int, one: bytes, other: bytes) -> None:
+    later = moment + timedelta(microseconds=later_us)
+    assert ids.mint("msg", moment, one) < ids.mint("msg", later, other)
 
 
 @given(st.integers(0, 2**160 - 1))

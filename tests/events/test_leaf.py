@@ -17,7 +17,7 @@ SUCCEEDED = RawEvent(
     encode(AttemptSucceeded(1, 200, 35, 1_780_000_000, 3)),
 )  # fmt: skip
 TAKEN = RawEvent(
-    0, 1, -1, "partition_0", None, 1, "PartitionTaken", 1, "adm:é\U0001f600", "req_1", encode(PartitionTaken("me", 9))
+    0, 1, -1, "log_0", None, 1, "PartitionTaken", 1, "adm:é\U0001f600", "req_1", encode(PartitionTaken("me", 9))
 )
 ROWS = (SUCCEEDED, TAKEN)
 BODILESS = RawEvent(1, 2, 3, "s", None, 4, "T", 5, "a", None, b"")

@@ -17,7 +17,7 @@ BODY = encode(PartitionTaken("me", 1))
 
 
 def row(partition: int, seq: int, at: datetime = NOON) -> tuple[Any, ...]:
-    return partition, seq, at, f"partition_{partition}", None, 1, "PartitionTaken", 1, "hookd", None, BODY
+    return partition, seq, at, f"log_{partition}", None, 1, "PartitionTaken", 1, "hookd", None, BODY
 
 
 def expected(partition: int, seq: int, at: datetime = NOON) -> bytes:

@@ -33,7 +33,7 @@ def house() -> Append:
     append = Append(NOW + timedelta(microseconds=123))
     for partition, epoch in ((0, 4), (3, 7)):
         taken = PartitionTaken("me", epoch, "other")
-        append.add(Fact(partition, f"partition_{partition}", epoch, taken), "hookd", None)
+        append.add(Fact(partition, f"log_{partition}", epoch, taken), "hookd", None)
     creating(append, name='é \u2028 " \\ </script>', metadata={"k": "\x7f", "ü": "\n"})
     endpoint = registering(append, event_types=("a", "b"), retry_delays_s=(0.5, 1.0))
     accepting(append, EP, "ep_2", channels=("x",), event_id="e")

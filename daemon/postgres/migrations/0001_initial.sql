@@ -55,7 +55,8 @@ comment on column log.event.stream is 'Whose history: the id of an application, 
 comment on column log.event.endpoint is 'Set on the events of a delivery, which is the pair (message, endpoint).';
 comment on column log.event.schema is 'Version of the shape of this type''s body.';
 alter table log.event alter column body set storage external, alter column body set statistics 0;
-create index event_stream on log.event (partition, stream, seq);
+-- Messages are most of all, and their ids rise with time: in this order nearly all that is new goes to the right edge.
+create index event_stream on log.event (stream, partition, seq);
 create index event_endpoint on log.event (partition, endpoint, seq) where endpoint is not null;
 create index event_config on log.event (partition, seq) where endpoint is null and type <> 'MessageAccepted';
 
@@ -238,7 +239,7 @@ create table content.payload (
   partition smallint not null,
   message   text     not null collate "C",
   body      bytea    not null,
-  primary key (day, partition, message)
+  primary key (day, message, partition)  -- what is new goes to the right edge
 ) partition by range (day);
 
 create table content.response (

@@ -51,7 +51,7 @@ class Evidence:
         """An application, three endpoints, messages delivered, failed, exhausted and pending."""
         await self._log.prepare_days([NOW.date() + timedelta(days=90)])
         append = Append(NOW)
-        append.add(Fact(P, "partition_0", 1, PartitionTaken("test", 1)), "hookd", None)
+        append.add(Fact(P, "log_0", 1, PartitionTaken("test", 1)), "hookd", None)
         creating(append)
         first = registering(append)
         registering(append, "ep_2")

@@ -31,7 +31,7 @@ async def test_what_says_itself_whose_it_is(database):
     async with serve(database) as running:
         owners = Owners(running.desk.world, LogViews(running.desk.views.reading))
         created = Recorded(0, 1, AT, "app_new", None, 1, "org:org_1", None, ApplicationCreated(org="org_1", name="a"))
-        taken = Recorded(0, 1, AT, "partition_0", None, 1, "hookd", None, PartitionTaken(owner="x", epoch=1))
+        taken = Recorded(0, 1, AT, "log_0", None, 1, "hookd", None, PartitionTaken(owner="x", epoch=1))
         assert owners.owner_of(created) == ("app_new", "org_1")
         assert owners.owner_of(taken) is None
         assert owners.knows([taken])

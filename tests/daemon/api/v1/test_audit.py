@@ -150,7 +150,7 @@ async def test_everybody_sees_their_own(running, app_id, endpoint):
     assert [await seen(each) for each in everything] == [False] * 6
     running.as_app(app_id)  # a token of the other organization that names this application
     assert [await seen(each) for each in everything] == [False] * 6
-    for unknown in ("ep_nobody", f"{message}/ep_nobody", "atmpt_x", "partition_0", "%00", "x" * 200):
+    for unknown in ("ep_nobody", f"{message}/ep_nobody", "atmpt_x", "log_0", "%00", "x" * 200):
         assert not await seen(unknown)
 
 
