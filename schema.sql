@@ -294,26 +294,21 @@ end $$;
 create function content.expunge(bodies content.body[]) returns void language plpgsql as $$
 -- Deletes exactly these. HK002: one of them is not there.
 declare
-  d date; gone int := 0; hit int;
+  d date; kind text; name text; gone int := 0; hit int;
 begin
   for d in select distinct b.day from unnest(bodies) b loop
-    if to_regclass('content.' || to_char(d, '"payload_"YYYYMMDD')) is null then
+    if to_regclass(format('content.%I', to_char(d, '"payload_"YYYYMMDD'))) is null then
       raise exception 'nothing is kept until %', d using errcode = 'HK002';
     end if;
-    execute format('delete from content.%I p using unnest($1) b cross join lateral (
-                      select x.ctid from content.%I x
-                      where x.day = b.day and x.partition = b.partition and x.message = b.message limit 1) found
-                    where b.day = $2 and b.message is not null and p.ctid = found.ctid',
-                   to_char(d, '"payload_"YYYYMMDD'), to_char(d, '"payload_"YYYYMMDD')) using bodies, d;
-    get diagnostics hit = row_count;
-    gone := gone + hit;
-    execute format('delete from content.%I p using unnest($1) b cross join lateral (
-                      select x.ctid from content.%I x
-                      where x.day = b.day and x.partition = b.partition and x.seq = b.seq limit 1) found
-                    where b.day = $2 and b.seq is not null and p.ctid = found.ctid',
-                   to_char(d, '"response_"YYYYMMDD'), to_char(d, '"response_"YYYYMMDD')) using bodies, d;
-    get diagnostics hit = row_count;
-    gone := gone + hit;
+    for kind, name in values ('payload', 'message'), ('response', 'seq') loop
+      execute format('delete from content.%1$I p using unnest($1) b cross join lateral (
+                        select x.ctid from content.%1$I x
+                        where x.day = b.day and x.partition = b.partition and x.%2$I = b.%2$I limit 1) found
+                      where b.day = $2 and b.%2$I is not null and p.ctid = found.ctid',
+                     kind || to_char(d, '_YYYYMMDD'), name) using bodies, d;
+      get diagnostics hit = row_count;
+      gone := gone + hit;
+    end loop;
   end loop;
   if gone <> cardinality(bodies) then
     raise exception 'a body is gone already' using errcode = 'HK002';

@@ -10,11 +10,10 @@ from events.log import Roll
 
 
 class Share(msgspec.Struct, frozen=True):
-    """What a process should do next. `missing`: so many more are its due, but not free yet."""
+    """What a process should do next."""
 
     take: tuple[int, ...]
     give: tuple[int, ...]
-    missing: int = 0
 
 
 def share(roll: Roll, name: str) -> Share:
@@ -26,8 +25,7 @@ def share(roll: Roll, name: str) -> Share:
     if len(mine) > due:
         return Share((), tuple(mine[due:]))
     free = [head.partition for head in roll.heads if head.owner not in roll.processes]
-    take = tuple(free[: due - len(mine)])
-    return Share(take, (), due - len(mine) - len(take))
+    return Share(tuple(free[: due - len(mine)]), ())
 
 
 def _due(roll: Roll, name: str) -> int:

@@ -39,9 +39,9 @@ def test_whoever_is_not_on_the_roll_does_nothing() -> None:
     assert share(roll({"a"}, ["a", "b", None]), "b") == Share((), ())
 
 
-def test_what_is_missing_is_said() -> None:
-    assert share(roll({"a", "b"}, ["a", "a", "a", None]), "b") == Share((3,), (), 1)
-    assert share(roll({"a", "b"}, ["a", "a", "a", "a"]), "b") == Share((), (), 2)
+def test_what_is_not_free_yet_is_waited_for() -> None:
+    assert share(roll({"a", "b"}, ["a", "a", "a", None]), "b") == Share((3,), ())
+    assert share(roll({"a", "b"}, ["a", "a", "a", "a"]), "b") == Share((), ())
 
 
 def test_more_processes_than_partitions() -> None:
