@@ -526,19 +526,28 @@ end $$;
 
 create function log.settle(part smallint, beyond bigint, upto bigint) returns void language plpgsql as $$
 -- Gives the deliveries that were accepted there (beyond < seq <= upto) and not tried yet their rows, where they have
--- none. For whoever has locked the head; its owner knows them by heart, and has an append do it.
+-- none. For whoever has locked the head; its owner knows them by heart, and has an append do it. No join: hookd's
+-- sessions make none by hash, and this goes through the events once.
 begin
   insert into state.delivery
       (partition, message, endpoint, accepted_at, next_at, state, attempts, version, retention_days)
-    select part, a.stream, chosen.endpoint, a.at, a.at, 'pending', 0, 1,
-           coalesce((a.body ->> 'retention_days')::smallint, 90)
-    from (select e.stream, e.at, convert_from(e.body, 'UTF8')::json as body from log.event e
-          where e.partition = part and e.seq > beyond and e.seq <= upto and e.type = 'MessageAccepted'
-          order by e.seq) a
-    cross join lateral json_array_elements_text(a.body -> 'endpoints') chosen(endpoint)
-    where not exists (
-      select from log.event x
-      where x.partition = part and x.stream = a.stream and x.seq > beyond and x.endpoint = chosen.endpoint)
+    select part, e.stream, chosen.endpoint, max(e.at), max(e.at), 'pending', 0, 1, max(e.kept)
+    from (
+      select l.stream, l.endpoint, l.at, l.body -> 'endpoints' as endpoints,
+             coalesce((l.body ->> 'retention_days')::smallint, 90) as kept
+      from (
+        select a.stream, a.endpoint, a.at,
+               case when a.endpoint is null then convert_from(a.body, 'UTF8')::json end as body
+        from log.event a
+        where a.partition = part and a.seq > beyond and a.seq <= upto
+          and (a.endpoint is not null or a.type = 'MessageAccepted')
+        order by a.seq offset 0) l
+      offset 0) e
+    cross join lateral (
+      select e.endpoint where e.endpoint is not null
+      union all
+      select json_array_elements_text(e.endpoints)) chosen(endpoint)
+    group by e.stream, chosen.endpoint having bool_and(e.endpoint is null)
     on conflict do nothing;
   update log.head h set settled = upto where h.partition = part;
 end $$;

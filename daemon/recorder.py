@@ -181,6 +181,8 @@ class Recorder:
                 for each in batch:
                     await self._record_or_isolate([each])
                 return
+            if not batch:  # rows alone: nobody waits for them, but they will be tried again
+                await asyncio.sleep(RECONNECT_DELAY_MAX_S)
             self._fail(batch, error)
             for each in batch:
                 if isinstance(each.command, RecordAttempt | EndDelivery):
@@ -214,6 +216,7 @@ class Recorder:
                 continue  # others go on changing things, and each time we know more
             except Stale:
                 stale = True
+                self.untried.doubt()  # the rows decide
             except Blocked as error:
                 self._queue.extendleft(reversed(batch.left))
                 return self._fail([each for each, _ in batch.answers], error)

@@ -7,8 +7,8 @@ rows, reads and settles in a moment (log.settle in schema.sql). What nobody here
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import islice, takewhile
 from typing import Final
 
@@ -25,8 +25,8 @@ STEP: Final = 1024
 """After so many events it is looked whether as many can be settled."""
 FEW: Final = 64
 """Deliveries that are given rows so that the tail stays short: those that wait while others are tried."""
-
-GONE: Final = (0, datetime.min.replace(tzinfo=UTC), 0)
+ROWS_MAX: Final = 4000
+"""Rows that one append gives because they are wanted."""
 
 
 class Untried:
@@ -54,15 +54,14 @@ class Untried:
             self._births[partition] = {}
             self._look_at[partition] = seq + TAIL
 
-    def forget(self, partitions: Collection[int]) -> None:
+    def forget(self, partitions: Iterable[int]) -> None:
         """Others own these now."""
         for partition in partitions:
             self._settled.pop(partition, None)
             self._births.pop(partition, None)
             self._ripe.pop(partition, None)
             self._look_at.pop(partition, None)
-        self._wanted = {key: number for key, number in self._wanted.items() if key[0] not in partitions}
-        self._written.set()
+        self._let_go()
 
     def doubt(self) -> None:
         """Nobody knows whether the last append happened: with the next one all that is without a row gets one."""
@@ -115,14 +114,22 @@ class Untried:
         """Tell an append what it needs to know, and what is to get a row with it."""
         append.settled = dict(self._settled)
         append.untried = self._births
+        if self._wanted:
+            self._let_go()
         if self._ripe or self._wanted:
             append.settle = dict(self._ripe)
             append.waiting = [row for row in self._due_rows() if row[:3] not in append.moved]
 
+    def _let_go(self) -> None:
+        """What was tried, has its row, or is another's by now is not wanted any more."""
+        births = self._births
+        self._wanted = {key: number for key, number in self._wanted.items() if key[1:] in births.get(key[0], ())}
+        self._written.set()
+
     def _due_rows(self) -> Iterator[tuple[int, str, str, datetime, int]]:
         births = self._births
-        for partition, message, endpoint in self._wanted:
-            seq, at, retention_days = births[partition].get((message, endpoint), GONE)
+        for partition, message, endpoint in islice(self._wanted, ROWS_MAX):
+            seq, at, retention_days = births[partition][message, endpoint]
             if seq > self._ripe.get(partition, 0):
                 yield partition, message, endpoint, at, retention_days
         for partition, until in self._ripe.items():
@@ -132,9 +139,10 @@ class Untried:
                 yield partition, message, endpoint, at, retention_days
 
     def learn(self, append: Append) -> None:
-        """It is in the log. To be heard before its events are."""
-        for partition, message, endpoint, _, _ in append.waiting:
-            self._births[partition].pop((message, endpoint), None)
+        """It is in the log. To be heard before its events are, which may be put aside for a while."""
+        for partition, message, endpoint in (*(row[:3] for row in append.waiting), *append.moved):
+            if (births := self._births.get(partition)) is not None:
+                births.pop((message, endpoint), None)
         for partition in self._settled.keys() & append.settled.keys():
             self._ripe.pop(partition, None)
             settled = append.settled[partition]
@@ -142,8 +150,7 @@ class Untried:
                 self._settled[partition] = settled
                 self._drop(self._births[partition], settled)
         if self._wanted:
-            self._wanted = {key: nth for key, nth in self._wanted.items() if key[1:] in self._births[key[0]]}
-            self._written.set()
+            self._let_go()
 
     @staticmethod
     def _drop(births: dict[tuple[str, str], tuple[int, datetime, int]], settled: int) -> None:

@@ -17,7 +17,13 @@ LOST: Final = (
     asyncpg.CrashShutdownError,
 )
 """After any of these the connection is of no more use."""
-UNAVAILABLE: Final = (*LOST, asyncpg.QueryCanceledError, asyncpg.TooManyConnectionsError)
+UNAVAILABLE: Final = (
+    *LOST,
+    asyncpg.QueryCanceledError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+)
 
 
 class Session:

@@ -209,10 +209,47 @@ async def test_whoever_wants_rows_waits_until_they_are_written() -> None:
     assert not log.untried.ripe
 
 
-def test_what_is_tried_before_its_row_is_written_gets_none() -> None:
+async def test_what_is_tried_before_its_row_is_written_gets_none() -> None:
     log = Log()
     log.accept()
     log.untried.want(a_delivery())
     log.deliver()
-    assert log.append().waiting == []
+    append = log.brief()
+    assert (append.waiting, append.heads()) == ([], {})
+    assert not log.untried.ripe, "nothing is left to be written: the recorder would go on for ever"
+    await log.untried.written()
+
+
+def test_what_an_append_moved_has_no_row_of_before_though_its_events_are_heard_of_late() -> None:
+    log = Log()
+    log.accept()
+    append = Append(NOW)
+    moving(append, a_delivery(), SUCCEEDED)
+    log.untried.brief(append)
+    append.settled = {P: 0}
+    log.untried.learn(append)
+    log.pass_by(9)
+    assert log.untried.ripe
+    assert log.brief().waiting == []
+
+
+def test_a_partition_may_be_lost_while_an_append_that_gives_rows_is_under_way() -> None:
+    log = Log()
+    log.accept()
+    log.untried.want(a_delivery())
+    append = log.brief()
+    log.untried.forget([P])
+    log.untried.learn(append)
+    assert not log.untried.ripe
+    assert log.brief().settled == {OTHER: 0}
+
+
+def test_one_append_gives_so_many_rows_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(untried, "ROWS_MAX", 2)
+    log = Log()
+    log.accept(MSG, EP, "ep_2", "ep_3")
+    for endpoint in (EP, "ep_2", "ep_3"):
+        log.untried.want(a_delivery(endpoint=endpoint))
+    assert [each[2] for each in log.append().waiting] == [EP, "ep_2"]
+    assert [each[2] for each in log.append().waiting] == ["ep_3"]
     assert not log.untried.ripe
