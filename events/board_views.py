@@ -6,11 +6,14 @@ from typing import Any, Final
 
 import msgspec
 
+from events.answering import answering
 from events.catalogue import BreakerOpened
 from events.delivery import DeliveryState
 from events.endpoint import Endpoint
+from events.log import Unavailable
 from events.log_views import Reading
 from events.rows import entity_from_row, from_row
+from events.views import Unread
 
 DUE_ENDPOINTS_MAX: Final = 5000
 WALK: Final = 2000  # rows looked at for one page of deliveries that have ended
@@ -151,7 +154,11 @@ class BoardViews:
     def __init__(self, reading: Reading, settle: Callable[[Collection[int] | None], Awaitable[None]]) -> None:
         """`settle` gives all deliveries of these partitions (None: of all) that wait their rows."""
         self._reading = reading
-        self._settle = settle
+        self._settled = settle
+
+    async def _settle(self, partitions: Collection[int] | None) -> None:
+        with answering(Unavailable, error=Unread):  # nobody asked for anything to be changed
+            await self._settled(partitions)
 
     async def _fetch(self, statement: str, *arguments: Any) -> list[Any]:
         async with self._reading() as connection:

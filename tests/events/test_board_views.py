@@ -6,9 +6,10 @@ import pytest
 
 from events.board_views import RECENT, WALK, BoardViews
 from events.delivery import DeliveryState
+from events.log import Unavailable
 from events.log_views import LogViews
 from events.postgres import BY_INDEX
-from events.views import EPOCH
+from events.views import EPOCH, Unread
 from tests.daemon.api.running import START, serve
 from tests.events.test_views import Explaining, nodes
 
@@ -111,3 +112,11 @@ async def test_the_logs_questions(explained):
     }
     used, _ = assert_by_index(plans)
     assert {"event_pkey", "endpoint_pkey", "application_pkey"} <= used
+
+
+async def test_a_look_that_cannot_have_its_rows_has_changed_nothing() -> None:
+    async def away(_: object) -> None:
+        raise Unavailable("away")
+
+    with pytest.raises(Unread, match="away"):
+        await BoardViews(None, away).overview()  # type: ignore[arg-type]
