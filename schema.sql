@@ -552,15 +552,15 @@ begin
   update log.head h set settled = upto where h.partition = part;
 end $$;
 
-create function log.settle(wanted smallint[]) returns void language plpgsql as $$
--- Every delivery of these partitions (null: of all) that is not delivered has its row, for those about to look.
+create function log.settle(part smallint) returns void language plpgsql as $$
+-- Every delivery of the partition that is not delivered has its row, for whoever is about to look.
 declare
   head log.head;
 begin
-  for head in select h.* from log.head h
-              where (wanted is null or h.partition = any(wanted)) and h.settled < h.seq order by h.partition for update loop
-    perform log.settle(head.partition, head.settled, head.seq);
-  end loop;
+  select h.* into head from log.head h where h.partition = part and h.settled < h.seq for update;
+  if found then
+    perform log.settle(part, head.settled, head.seq);
+  end if;
 end $$;
 
 create function log.refuse_heads(heads log.new_head[]) returns void language plpgsql as $$

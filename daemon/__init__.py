@@ -11,8 +11,8 @@ One delivery, from end to end:
     recorder        the outcome is a command like any other: decided, appended, heard by the dispatcher
 
 Every fact goes into the log and everyone learns from the log; there is no other way back. `feeder` brings from
-the tables what is not in memory (older deliveries, payloads, keys), `supervisor` owns every task, `assembly` builds
-it all and takes it down, `cli/` is the command line.
+the tables what is not in memory (older deliveries, payloads, keys), `untried` knows what has no row there yet,
+`supervisor` owns every task, `assembly` builds it all and takes it down, `cli/` is the command line.
 
 Several processes are equal (`crew` starts them on one machine). Each takes any command; it delivers for the
 partitions it owns (`ownership`, `sharing`), begins where the last owner left off (`handover`), and hears of what

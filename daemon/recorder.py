@@ -230,7 +230,7 @@ class Recorder:
         append.known = self._world.known
         append.news = self._news(append)
         self.untried.brief(append)
-        if not append.heads() and not append:
+        if not (append or append.settle or append.waiting):
             return []
         try:
             events = await self._log.append(append)

@@ -8,11 +8,10 @@ rows, reads and settles in a moment (log.settle in schema.sql). What nobody here
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 from itertools import islice, takewhile
 from typing import Final
 
-from events.append import UNKNOWN, Append, DeliveryKey
+from events.append import UNKNOWN, Append, Birth, DeliveryKey, Waiting
 from events.catalogue import MessageAccepted
 from events.delivery import Delivery
 from events.envelope import Recorded
@@ -34,7 +33,7 @@ class Untried:
 
     def __init__(self) -> None:
         self._settled: dict[int, int] = {}  # partition → up to where all have rows
-        self._births: dict[int, dict[tuple[str, str], tuple[int, datetime, int]]] = {}  # see events.append.Births
+        self._births: dict[int, dict[tuple[str, str], Birth]] = {}  # partition → see events.append.Births
         self._look_at: dict[int, int] = {}  # partition → at which event to look again
         self._ripe: dict[int, int] = {}  # partition → up to where it is to be settled
         self._wanted: dict[DeliveryKey, int] = {}  # want a row with the next append, numbered in their order
@@ -126,7 +125,7 @@ class Untried:
         self._wanted = {key: number for key, number in self._wanted.items() if key[1:] in births.get(key[0], ())}
         self._written.set()
 
-    def _due_rows(self) -> Iterator[tuple[int, str, str, datetime, int]]:
+    def _due_rows(self) -> Iterator[Waiting]:
         births = self._births
         for partition, message, endpoint in islice(self._wanted, ROWS_MAX):
             seq, at, retention_days = births[partition][message, endpoint]
@@ -153,6 +152,6 @@ class Untried:
             self._let_go()
 
     @staticmethod
-    def _drop(births: dict[tuple[str, str], tuple[int, datetime, int]], settled: int) -> None:
+    def _drop(births: dict[tuple[str, str], Birth], settled: int) -> None:
         for key in list(takewhile(lambda key: births[key][0] <= settled, births)):
             del births[key]

@@ -17,8 +17,11 @@ from events.message import Message
 from events.world import Entity
 
 DeliveryKey = tuple[int, str, str]  # partition, message, endpoint
-Births = Mapping[tuple[str, str], tuple[int, datetime, int]]
-"""Deliveries without a row: (message, endpoint) → position, moment and retention days of the acceptance."""
+Birth = tuple[int, datetime, int]  # of an acceptance: position, moment, retention days
+Births = Mapping[tuple[str, str], Birth]
+"""Deliveries without a row, by message and endpoint."""
+Waiting = tuple[int, str, str, datetime, int]
+"""A delivery that gets its row: its key, moment and retention days of its acceptance."""
 NO_ROWS: Final[Births] = MappingProxyType({})
 UNKNOWN: Final = -1
 _DELIVERED: Final = DeliveryState.DELIVERED  # on the path of every delivery, where Python 3.11 is slow to look it up
@@ -45,7 +48,7 @@ class Append:
         self.settled: dict[int, int] = {}  # partition → up to where all have rows, as far as known; then: indeed
         self.untried: Mapping[int, Births] = MappingProxyType({})  # partition → its deliveries beyond that
         self.settle: dict[int, int] = {}  # partition → up to where all of them get their rows now
-        self.waiting: list[tuple[int, str, str, datetime, int]] = []  # those and others: key, moment, retention
+        self.waiting: list[Waiting] = []  # those and others
         self.accepted: list[tuple[Message, bytes]] = []
         self.payload_bytes = 0
         self.births = 0  # deliveries

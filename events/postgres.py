@@ -105,7 +105,7 @@ _EVENT_IDS: Final = """
     where m.partition = k.partition and m.application = k.application and m.event_id = k.event_id limit 1) found"""
 _UNSETTLED: Final = """
   select partition from log.head where settled < seq and ($1::smallint[] is null or partition = any($1)) order by 1"""
-_SETTLE: Final = "select log.settle($1::smallint[])"
+_SETTLE: Final = "select log.settle($1::smallint)"
 _PROCESSES: Final = "select name, asks, leaving from log.process where seen_until > now() order by name"
 _TOLD: Final = "select name, told from log.process where seen_until > now() and told is not null"
 _HEADS: Final = "select partition, seq, config, owner from log.head order by partition"
@@ -209,7 +209,7 @@ class PostgresLog:
         wanted = None if partitions is None else list(partitions)
         async with self._settler.use() as connection:
             for (partition,) in await connection.fetch(_UNSETTLED, wanted):  # each for itself: appends wait for one
-                await connection.execute(_SETTLE, [partition])
+                await connection.execute(_SETTLE, partition)
 
     async def taken_event_ids(self, keys: Iterable[tuple[int, str, str]]) -> set[tuple[str, str]]:
         """Of (partition, application, event id), those that a message has already."""

@@ -20,7 +20,6 @@ from events.message import Message
 from events.world import Entity
 
 _LOCK: Final = "select from log.head order by partition for update"
-_HAS_ROW: Final = "select true from state.delivery where partition = $1 and message = $2 and endpoint = $3"
 _OWNERS: Final = """
   select distinct h.owner from log.head h join log.process p on p.name = h.owner
   where p.seen_until > now() order by 1"""
@@ -104,7 +103,7 @@ async def _exclude(writing: asyncpg.Connection) -> None:
 
 async def _without_rows(writing: asyncpg.Connection, untried: set[DeliveryKey]) -> set[DeliveryKey]:
     """Those of them that need no row and have none: only the tail of a log can have such."""
-    return {key for key in untried if not await writing.fetchval(_HAS_ROW, *key)}
+    return {key for key in untried if not await state_rows.has_delivery(writing, key)}
 
 
 async def _fold(

@@ -7,6 +7,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
+from daemon.audit import state_rows
 from daemon.audit.findings import Check, Findings
 from events.append import DeliveryKey
 from events.delivery import Delivery
@@ -82,8 +83,7 @@ class StateCheck:
         self, folded: Mapping[DeliveryKey, Delivery], expected: Iterable[DeliveryKey]
     ) -> None:
         for partition, message, endpoint in expected:
-            query = "select true from state.delivery where partition = $1 and message = $2 and endpoint = $3"
-            if not await self._connection.fetchval(query, partition, message, _storable(endpoint)):
+            if not await state_rows.has_delivery(self._connection, (partition, message, _storable(endpoint))):
                 delivery = folded[partition, message, endpoint]
                 await self._differs("state.delivery", partition, message, endpoint, None, delivery)
 

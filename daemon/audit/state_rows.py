@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
+from events.append import DeliveryKey
 from events.delivery import Delivery
 from events.message import Message
 from events.rows import TABLES
@@ -25,6 +26,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {table: kind.__struct_fields__ f
 
 TABLE_OF: Final[Mapping[type[Any], str]] = {kind: table for table, kind in KINDS.items()}
 
+_HAS_DELIVERY: Final = "select true from state.delivery where partition = $1 and message = $2 and endpoint = $3"
 _JSON: Final = frozenset({"metadata", "schemas"})
 _COPY_S: Final = 86_400.0
 """A table may be large, and a connection's own deadline is meant for queries."""
@@ -33,6 +35,11 @@ _COPY_S: Final = 86_400.0
 def row(state: State) -> Row:
     """The row of an application, endpoint, event type, admin, message or delivery, columns as in COLUMNS."""
     return _MAKERS[type(state)](state)
+
+
+async def has_delivery(connection: asyncpg.Connection, key: DeliveryKey) -> bool:
+    """Whether a delivery has a row."""
+    return await connection.fetchval(_HAS_DELIVERY, *key) is not None
 
 
 async def write(connection: asyncpg.Connection, states: Iterable[State], schema: str = "state") -> None:
