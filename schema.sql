@@ -57,7 +57,6 @@ comment on column log.event.schema is 'Version of the shape of this type''s body
 alter table log.event alter column body set storage external, alter column body set statistics 0;
 -- Messages are most of all, and their ids rise with time: in this order nearly all that is new goes to the right edge.
 create index event_stream on log.event (stream, partition, seq);
-create index event_endpoint on log.event (partition, endpoint, seq) where endpoint is not null;
 create index event_config on log.event (partition, seq) where endpoint is null and type <> 'MessageAccepted';
 
 create function log.refuse() returns trigger language plpgsql as $$
@@ -229,6 +228,17 @@ comment on table state.delivery is
 create index delivery_due on state.delivery (partition, endpoint, next_at, message) where state = 'pending';
 create index delivery_ended on state.delivery (partition, endpoint, message) where state <> 'pending';
 
+create table state.mention (
+  partition smallint   not null,
+  stretch   int        not null,  -- of the partition: the events stretch * 4096 + 1 to (stretch + 1) * 4096
+  whose     text       not null collate "C",
+  places    smallint[] not null,  -- in the stretch, from 0 on, in order
+  primary key (partition, stretch, whose)  -- what is new goes to the right edge, whoever it is
+) with (autovacuum_analyze_threshold = 2000000000);
+comment on table state.mention is
+  'Where the log tells of an endpoint: one row for 4096 events, not one for each. Written by the append that fills a '
+  'stretch; what stands beyond the last whole one is found by looking at it (log.newest_of, log.oldest_of).';
+
 -- ------------------------------------------------------------------------------------------------------ content --
 
 -- A body lies in the table of the last day (UTC) on which it is kept: the day its message was accepted plus the
@@ -381,6 +391,7 @@ create function log.append(
 -- partitions. HK002: a state has moved on since it was read. lock_not_available: somebody uses a table that is to go.
 declare
   base bigint[] := '{}'; settled bigint[] := '{}'; bare boolean[] := '{}';  -- bare: the untried have no rows indeed
+  filling boolean := false;  -- a stretch of 4096 events
   head log.new_head; expected bigint; before bigint; found_settled bigint; hit int; more int;
 begin
   foreach head in array heads loop
@@ -404,6 +415,7 @@ begin
     base := base || before;
     settled := settled || found_settled;
     bare := bare || (expected >= 0);
+    filling := filling or before >> 12 <> (before + head.events) >> 12;
   end loop;
 
   if cardinality(returned) > 0 then
@@ -430,6 +442,12 @@ begin
     select heads[e.slot].partition, base[e.slot] + e.nth, now, e.stream, e.endpoint, e.version, e.type, e.schema,
            e.actor, e.request, e.body
     from unnest(events) e;
+  if filling then
+    for nth in 1..cardinality(heads) loop
+      insert into state.mention
+        select m.* from log.mentions(heads[nth].partition, base[nth], base[nth] + heads[nth].events) m;
+    end loop;
+  end if;
 
   if cardinality(messages) > 0 then
     insert into state.message
@@ -562,6 +580,60 @@ begin
     perform log.settle(part, head.settled, head.seq);
   end if;
 end $$;
+
+create function log.mentions(part smallint, before bigint, upto bigint)
+  returns table (partition smallint, stretch int, whose text, places smallint[]) language sql stable as $$
+  -- Who is mentioned in the stretches that are whole at `upto` and were not at `before`: what is in state.mention.
+  select part, ((e.seq - 1) >> 12)::int, e.endpoint, array_agg(((e.seq - 1) & 4095)::smallint)
+  from (
+    select a.seq, a.endpoint from log.event a
+    where a.partition = part and a.seq > (before >> 12) << 12 and a.seq <= (upto >> 12) << 12
+      and a.endpoint is not null
+    order by a.seq offset 0) e
+  group by 2, 3;
+$$;
+
+create function log.newest_of(part smallint, who text, after bigint, before bigint) returns setof bigint
+  language sql stable as $$
+  -- The positions after < seq < before of the events that mention an endpoint, from the last one back: as many as are
+  -- taken, so to say, since this becomes part of the statement that asks. Where there is nothing it looks at 4096
+  -- events and one row of an index for each stretch.
+  select found.seq from log.head h cross join lateral (
+    select * from (
+      select e.seq from log.event e
+      where e.partition = part and e.seq > greatest(after, h.seq >> 12 << 12) and e.seq < before and e.endpoint = who
+      order by e.seq desc) tail
+    union all
+    select p.seq from generate_series(least(h.seq, before - 1) - 1 >> 12, after >> 12, -1) s(stretch)
+    cross join lateral (
+      select m.places from state.mention m
+      where m.partition = part and m.stretch = s.stretch and m.whose = who limit 1) m
+    cross join lateral (
+      select (s.stretch << 12) + 1 + m.places[nth] as seq
+      from generate_series(cardinality(m.places), 1, -1) n(nth)) p
+    where p.seq > after and p.seq < before) found
+  where h.partition = part;
+$$;
+
+create function log.oldest_of(part smallint, who text, after bigint, before bigint) returns setof bigint
+  language sql stable as $$
+  -- The same from the first one on.
+  select found.seq from log.head h cross join lateral (
+    select p.seq from generate_series(after >> 12, least(h.seq, before - 1) - 1 >> 12) s(stretch)
+    cross join lateral (
+      select m.places from state.mention m
+      where m.partition = part and m.stretch = s.stretch and m.whose = who limit 1) m
+    cross join lateral (
+      select (s.stretch << 12) + 1 + m.places[nth] as seq
+      from generate_series(1, cardinality(m.places)) n(nth)) p
+    where p.seq > after and p.seq < before
+    union all
+    select * from (
+      select e.seq from log.event e
+      where e.partition = part and e.seq > greatest(after, h.seq >> 12 << 12) and e.seq < before and e.endpoint = who
+      order by e.seq) tail) found
+  where h.partition = part;
+$$;
 
 create function log.refuse_heads(heads log.new_head[]) returns void language plpgsql as $$
 -- Says why an append may not be: HK001 or HK003, with the partitions as detail.

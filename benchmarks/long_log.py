@@ -64,6 +64,10 @@ KINDS: Final[dict[type[Any], str]] = {
     Application: "application", Endpoint: "endpoint", EventType: "event_type", Admin: "admin",
 }  # fmt: skip
 
+MENTION: Final = """
+  insert into state.mention select m.* from log.head h cross join lateral log.mentions(h.partition, $2, h.seq) m
+  where h.partition = $1"""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -98,7 +102,7 @@ async def fill(
     try:
         heads = dict(await connection.fetch("select partition, seq from log.head"))
         typed = await connection.fetchval("select exists (select from state.event_type where org = $1)", ORG)
-        writer = _Writer(connection, b"x" * shape.payload_bytes)
+        writer = _Writer(connection, b"x" * shape.payload_bytes, heads)
         maker = _Maker(shape, heads, events, writer)
         maker.begin(typed=typed)
         while maker.made < events:
@@ -256,13 +260,14 @@ class _Maker:
 class _Writer:
     """Rows on their way into the tables, by COPY."""
 
-    def __init__(self, connection: asyncpg.Connection, payload: bytes) -> None:
+    def __init__(self, connection: asyncpg.Connection, payload: bytes, heads: dict[int, int]) -> None:
         self.events: list[tuple[Any, ...]] = []
         self._messages: list[tuple[Any, ...]] = []
         self._payloads: list[tuple[Any, ...]] = []
         self._days: set[date] = set()
         self._connection = connection
         self._payload = payload
+        self._heads = heads
 
     def message(self, _: Recorded, message: Message) -> None:
         """A message for state.message, and what it carries."""
@@ -300,6 +305,7 @@ class _Writer:
         await self._connection.executemany(
             "update log.head set seq = $2, settled = $2 where partition = $1", fold.positions.items()
         )
+        await self._connection.executemany(MENTION, self._heads.items())
 
     async def _copy(self, schema: str, table: str, columns: Sequence[str], rows: Sequence[Any]) -> None:
         if rows:

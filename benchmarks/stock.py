@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncpg
 
+from benchmarks.long_log import MENTION
 from daemon.postgres.embedded import EmbeddedPostgres
 from daemon.sealing import Sealer
 from daemon.signing import generate
@@ -53,13 +54,15 @@ class Stock:
         self.now = datetime.now(UTC)
 
     async def begin(self) -> None:
-        self._seq = dict(await self._connection.fetch("select partition, seq from log.head"))
+        self._before = dict(await self._connection.fetch("select partition, seq from log.head"))
+        self._seq = dict(self._before)
 
     async def end(self) -> None:
         await self._flush()
         await self._connection.executemany(
             "update log.head set seq = $2, settled = $2 where partition = $1", self._seq.items()
         )
+        await self._connection.executemany(MENTION, self._before.items())
 
     async def endpoints(
         self, org: str, count: int, per_application: int, url: Callable[[int], str], tell: Callable[[int], None]

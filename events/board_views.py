@@ -86,7 +86,8 @@ _SUCCEEDED: Final = """
 _RECENT: Final = """
   select count(*), count(*) filter (where type = 'AttemptSucceeded'), count(*) filter (where type = 'AttemptFailed'),
     min(at) from (
-    select type, at from log.event where partition = $1 and endpoint = $2 order by seq desc limit $4) e
+    select x.type, x.at from log.newest_of($1, $2, 0, 9223372036854775807) k(place) cross join lateral (
+      select type, at from log.event where partition = $1 and seq = k.place limit 1) x limit $4) e
   where at > $3"""
 _BREAKER: Final = """
   select partition, seq, at, stream, endpoint, version, type, schema, actor, request, body from log.event

@@ -21,12 +21,9 @@ _EVENTS: Final = (
     "e.partition, e.seq, e.at, e.stream, e.endpoint, e.version, e.type, e.schema, e.actor, e.request, e.body"
 )
 
-# Whose history it is, or else to whom a delivery went: an endpoint is known by both.
 _LOCATE: Final = """
   select h.partition from log.head h cross join lateral (
-    (select from log.event s where s.partition = h.partition and s.stream = $1 limit 1)
-    union all
-    (select from log.event s where s.partition = h.partition and s.endpoint = $1 limit 1)) e
+    select from log.event s where s.partition = h.partition and s.stream = $1 limit 1) e
   limit 1"""
 _ONE: Final = f"select {_EVENTS} from log.event e where partition = $1 and seq = $2"  # noqa: S608
 _FIRST: Final = f"""
@@ -42,8 +39,8 @@ _FACTS: Final = """
     (select {events} from log.event e
       where partition = $1 and stream = $2 and seq > $3 and seq < $4 order by seq {order} limit $5)
     union all
-    (select {events} from log.event e
-      where partition = $1 and endpoint = $2 and seq > $3 and seq < $4 order by seq {order} limit $5)) e
+    (select {events} from log.{end}_of($1, $2, $3, $4) k(place) cross join lateral (
+      select * from log.event where partition = $1 and seq = k.place limit 1) e limit $5)) e
   order by seq {order} limit $5"""
 _FACTS_OF_DELIVERY: Final = """
   select {events} from log.event e
@@ -148,7 +145,8 @@ async def trail(
         statement, arguments[1] = _FACT, thing.seq
     elif thing.endpoint is not None:
         statement, arguments = _FACTS_OF_DELIVERY, [*arguments, thing.endpoint]
-    filled = statement.format(events=_EVENTS, order="desc" if newest_first else "asc")
+    order, end = ("desc", "newest") if newest_first else ("asc", "oldest")
+    filled = statement.format(events=_EVENTS, order=order, end=end)
     return [from_row(row) for row in await connection.fetch(filled, *arguments)]
 
 

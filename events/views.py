@@ -216,25 +216,24 @@ class Views:
         if page.cursor is not None:
             seq = _seq(page.cursor, wanted.partition)
             low, high = (max(low, seq), high) if page.rises else (low, min(high, seq))
-        where = _attempts_where(wanted)
         narrowed = wanted.narrowed
-        rows = await self._rows(
-            where,
-            "seq",
-            page,
-            (low, high),
-            wanted.partition,
-            wanted.message,
-            wanted.endpoint,
-            [kind.__name__ for kind in wanted.kinds],
-            narrowed.after,
-            narrowed.before,
-            wanted.code_class,
-            narrowed.channel,
-            narrowed.event_types,
-            wanted.application,
-            columns=_EVENTS,
-        )
+        async with self.reading() as connection:
+            rows = await connection.fetch(
+                _attempts_statement(wanted, page),
+                wanted.partition,
+                wanted.message,
+                wanted.endpoint,
+                [kind.__name__ for kind in wanted.kinds],
+                narrowed.after,
+                narrowed.before,
+                wanted.code_class,
+                narrowed.channel,
+                narrowed.event_types,
+                wanted.application,
+                low,
+                high,
+                page.limit + 1,
+            )
         found = _found([from_row(row) for row in rows], page)
         return Found(await self._told(found.items, with_responses=with_responses), found.done)
 
@@ -282,12 +281,12 @@ class Views:
         return await self._rows(where, key, page, page.bounds, *arguments)
 
     async def _rows(
-        self, where: str, key: str, page: Slice, bounds: tuple[Any, Any], *arguments: Any, columns: str = "*"
+        self, where: str, key: str, page: Slice, bounds: tuple[Any, Any], *arguments: Any
     ) -> list[asyncpg.Record]:
         """One row more than the page holds, so that its end is known without counting."""
         nth = len(arguments)
         direction = "asc" if page.rises else "desc"
-        statement = f"""select {columns} from {where} and {key} > ${nth + 1} and {key} < ${nth + 2}
+        statement = f"""select * from {where} and {key} > ${nth + 1} and {key} < ${nth + 2}
           order by {key} {direction} limit ${nth + 3}"""  # noqa: S608
         async with self.reading() as connection:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments, *bounds, page.limit + 1)
@@ -349,20 +348,24 @@ async def _position(connection: asyncpg.Connection, partition: int, moment: date
     return found or 0
 
 
-def _attempts_where(wanted: Attempts) -> str:
-    """The conditions that go by the index stand alone; the others hold when they are not asked for."""
-    where = "log.event e where partition = $1"
-    where += " and stream = $2" if wanted.message else " and $2::text is null"
-    where += " and endpoint = $3" if wanted.endpoint else " and $3::text is null and endpoint is not null"
-    return (
-        where
-        + """ and type = any($4) and at > $5 and at < $6
+def _attempts_statement(wanted: Attempts, page: Slice) -> str:
+    """The conditions that go by an index stand alone; the others hold when they are not asked for."""
+    order = "asc" if page.rises else "desc"
+    if wanted.message is not None:
+        source = f"""(select * from log.event where partition = $1 and stream = $2 and seq > $11 and seq < $12
+            and endpoint is not null order by seq {order}) e"""
+    else:  # in their order as they come, and no further than the page goes
+        source = f"""log.{"oldest" if page.rises else "newest"}_of($1, $3, $11, $12) k(place) cross join lateral (
+            select * from log.event x where x.partition = $1 and x.seq = k.place limit 1) e"""
+    return f"""select {_EVENTS} from {source}
+      where ($2::text is null or stream = $2) and ($3::text is null or endpoint = $3)
+      and type = any($4) and at > $5 and at < $6
       and ($7::int is null
         or coalesce((convert_from(body, 'UTF8')::json ->> 'status')::int, 0) / 100 = $7)
       and ($8::text is null and $9::text[] is null or exists (
         select from state.message m where m.partition = $1 and m.application = $10 and m.id = e.stream
-          and ($8 is null or $8 = any(m.channels)) and ($9 is null or m.event_type = any($9))))"""
-    )
+          and ($8 is null or $8 = any(m.channels)) and ($9 is null or m.event_type = any($9))))
+      limit $13"""  # noqa: S608
 
 
 def _url_of(attempt: Recorded, urls: Mapping[str, list[tuple[int, int, str]]]) -> str:

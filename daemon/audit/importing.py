@@ -41,6 +41,10 @@ _HEADS_SET: Final = """
   update log.head h set seq = f.seq, settled = f.seq, epoch = f.epoch
   from unnest($1::smallint[], $2::bigint[], $3::bigint[]) f(partition, seq, epoch) where h.partition = f.partition"""
 
+_MENTION: Final = """
+  insert into state.mention
+  select m.* from log.head h cross join lateral log.mentions(h.partition, 0, h.seq) m"""
+
 
 class NotLoaded(Exception):
     """Nothing was loaded; the text says where in the file it failed, and why."""
@@ -271,6 +275,7 @@ async def _finish(connection: asyncpg.Connection, proof: _Proof) -> None:
     positions = proof.fold.positions
     epochs = [proof.epochs.get(partition, 0) for partition in positions]
     await connection.execute(_HEADS_SET, list(positions), list(positions.values()), epochs)
+    await connection.execute(_MENTION, timeout=_COPY_S)
     for kind in state_rows.KINDS.values():
         entities = (each for each in proof.fold.entities.values() if type(each) is kind)
         await _copy(f"table {state_rows.TABLE_OF[kind]}", state_rows.write(connection, entities))

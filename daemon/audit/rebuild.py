@@ -23,6 +23,9 @@ _LOCK: Final = "select from log.head order by partition for update"
 _OWNERS: Final = """
   select distinct h.owner from log.head h join log.process p on p.name = h.owner
   where p.seen_until > now() order by 1"""
+_MENTION: Final = f"""
+  insert into {shadow.SCHEMA}.mention
+  select m.* from log.head h cross join lateral log.mentions(h.partition, 0, h.seq) m"""  # noqa: S608
 # Sorting and hashing whole tables is the work here, unlike in the daemon's own sessions.
 _WORKING: Final = {
     **PATIENT,
@@ -79,6 +82,7 @@ async def _within(
             await streaming.execute(f"set transaction snapshot '{name}'")
             names = await shadow.make(writing)
             rebuilt = await _fold(writing, streaming, progress)
+        await writing.execute(_MENTION)
         await shadow.index(writing)
         rebuilt.differences = await shadow.differences(writing, names)
         if swap:

@@ -23,6 +23,12 @@ _MESSAGES: Final = """
 _LAST: Final = """
   select e.seq, e.type from log.event e
   where e.partition = $1 and e.stream = $2 and e.endpoint is not distinct from $3 order by e.seq desc limit 1"""
+_MENTIONS: Final = """
+  with told as (select m.* from log.mentions($1, 0, $2) m),
+       kept as (select m.* from state.mention m where m.partition = $1)
+  select d.stretch, d.whose from (
+    (select * from told except select * from kept) union (select * from kept except select * from told)) d
+  order by 1, 2 limit 10"""
 _PAGE: Final = 2000
 
 
@@ -86,6 +92,12 @@ class StateCheck:
             if not await state_rows.has_delivery(self._connection, (partition, message, _storable(endpoint))):
                 delivery = folded[partition, message, endpoint]
                 await self._differs("state.delivery", partition, message, endpoint, None, delivery)
+
+    async def mentions(self, partition: int, head: int) -> None:
+        """Where the log tells of an endpoint stands in the rows of its stretches."""
+        for stretch, whose in await self._connection.fetch(_MENTIONS, partition, head):
+            place = f"state.mention, partition {partition}, stretch {stretch}"
+            self._findings.add(Check.STATE, place, f"what it tells of {whose} is not what the log does")
 
     async def entities(self, folded: Iterable[Entity], partitions: Collection[int]) -> None:
         """The configuration of these partitions, deleted entities too."""

@@ -44,7 +44,7 @@ _PARTITIONS: Final = """
 _KEYED_BY_PARTITION: Final = {
     "log.tile": Check.TREE,
     "log.checkpoint": Check.CHECKPOINTS,
-    **{f"state.{table}": Check.STATE for table in (*TABLES, "message", "delivery")},
+    **{f"state.{table}": Check.STATE for table in (*TABLES, "message", "delivery", "mention")},
 }
 
 
@@ -155,6 +155,7 @@ class _Verification:
         if reading.folding:
             self._report.undelivered += len(fold.deliveries)
             await self._state.message_count(partition, fold.accepted)
+            await self._state.mentions(partition, reading.last)
             await self._state.deliveries(partition, fold.deliveries, fold.untried(self._settled))
         await self._bodies.responses(partition)
         return fold if reading.folding else None

@@ -34,6 +34,7 @@ FILL = """
       convert_to('{"attempt":1,"status":200,"duration_ms":1,"timestamp":1,"config":1}', 'UTF8')
     from generate_series(2, 30001) n;
   update log.head set seq = 30001, settled = 30001 where partition = 0;
+  insert into state.mention select * from log.mentions(0::smallint, 0, 30001);
   analyze state.delivery, state.application, state.endpoint, log.event;
 """
 
@@ -93,7 +94,7 @@ async def test_the_boards_questions(explained):
     assert await board.secrets(0, "ep_7") == []
     assert len(await board.endpoints([(0, "ep_1"), (0, "ep_2")])) == 2
     used, _ = assert_by_index(plans)
-    assert {"delivery_due", "delivery_pkey", "endpoint_pkey", "application_of_org", "event_endpoint"} <= used
+    assert {"delivery_due", "delivery_pkey", "endpoint_pkey", "application_of_org", "mention_pkey"} <= used
     assert RECENT > 300
 
 

@@ -65,12 +65,11 @@ async def of(connection: asyncpg.Connection, identifier: str) -> Thing:
 
 async def test_every_thing_has_its_story(connection: asyncpg.Connection) -> None:
     attempt = ids.attempt_id(0, 5)
-    named = (APP, EP, "ep_2", MSG, f"{MSG}/{EP}", f"{MSG}/ep_2", attempt)
+    named = (APP, EP, MSG, f"{MSG}/{EP}", f"{MSG}/ep_2", attempt)
     stories = {key: kinds(await trail(connection, await of(connection, key))) for key in named}
     assert stories == {
         APP: ["ApplicationCreated"],
         EP: ["EndpointRegistered", "AttemptSucceeded", "EndpointUpdated", "EndpointDeleted"],
-        "ep_2": ["AttemptFailed"],
         MSG: ["MessageAccepted", "AttemptSucceeded", "AttemptFailed"],
         f"{MSG}/{EP}": ["MessageAccepted", "AttemptSucceeded"],
         f"{MSG}/ep_2": ["MessageAccepted", "AttemptFailed"],
@@ -102,13 +101,12 @@ async def test_what_the_log_knows_nothing_of(connection: asyncpg.Connection, unk
 async def test_who_owns_what(connection: asyncpg.Connection) -> None:
     owners = {
         key: await owner_of(connection, await of(connection, key))
-        for key in (APP, EP, "ep_2", MSG, f"{MSG}/{EP}", ids.attempt_id(0, 5), "evtype_1", "adm_1")
+        for key in (APP, EP, MSG, f"{MSG}/{EP}", ids.attempt_id(0, 5), "evtype_1", "adm_1")
     }
     own = Owner("org_1", APP)
     assert owners == {
         APP: own,
         EP: own,
-        "ep_2": None,  # nobody registered it
         MSG: own,
         f"{MSG}/{EP}": own,
         ids.attempt_id(0, 5): own,
@@ -153,13 +151,15 @@ async def test_one_stream_is_read_by_its_index(database: str, settings: dict[str
                select 0, n, now(), 'msg_' || n, 'ep_' || n % 3, 1, 'AttemptAbandoned', 1, 'hookd', '{}'
                from generate_series(1, 20000) n"""
         )
+        await connection.execute("update log.head set seq = 20000 where partition = 0")
+        await connection.execute("insert into state.mention select * from log.mentions(0::smallint, 0, 20000)")
         for thing in (Thing(0, "ep_x"), Thing(0, "msg_1", "ep_1")):
             told = await _plans(connection, thing)
             assert told
             for plan in told:
                 assert "event_stream" in plan, plan
-                assert "Seq Scan" not in plan, plan
-                assert "event_pkey" not in plan, plan
+                assert "Seq Scan" not in plan.replace("Seq Scan on head", ""), plan
+                assert "event_pkey" not in plan or "mention_pkey" in plan, plan
     finally:
         await connection.close()
 

@@ -13,6 +13,11 @@ from events.message import Message
 from events.rows import TABLES, delivery_from_row, entity_from_row
 
 _SHOWN_MAX = 5
+_MENTIONS = """
+  with told as (select m.* from log.head h cross join lateral log.mentions(h.partition, 0, h.seq) m)
+  select count(*) from (
+    (select * from told except select * from state.mention)
+    union (select * from state.mention except select * from told)) d"""
 
 
 async def assert_state_equals_fold(dsn: str) -> Fold:
@@ -40,6 +45,7 @@ async def compare(connection: asyncpg.Connection) -> Fold:
     assert sum(fold.positions.values()) == await connection.fetchval("select count(*) from log.event")
     _same("state entities", await _entities(connection), fold.entities)
     _same("state.message", await _messages(connection), fold.messages)
+    assert await connection.fetchval(_MENTIONS) == 0
     rows = await _deliveries(connection)
     rowless = fold.untried(await replay.settled(connection)) - rows.keys()
     _same("state.delivery", rows, {key: each for key, each in fold.deliveries.items() if key not in rowless})
