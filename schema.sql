@@ -190,21 +190,15 @@ create table state.admin (
 );
 create unique index admin_username on state.admin (username);
 
-create table state.message (
-  partition   smallint    not null,
-  application text        not null collate "C",
-  id          text        not null collate "C",
-  event_type  text        not null,
-  channels    text[],
-  event_id    text                 collate "C",
-  digest      text        not null,
-  size        int         not null,
-  deliveries  int         not null,
-  accepted_at timestamptz not null,
-  retention_days smallint not null,
-  primary key (partition, application, id)
+create table state.event_id (
+  partition   smallint not null,
+  application text     not null collate "C",
+  event_id    text     not null collate "C",
+  message     text     not null collate "C",
+  primary key (partition, application, event_id)
 ) with (autovacuum_analyze_threshold = 2000000000);
-create unique index message_event_id on state.message (partition, application, event_id) where event_id is not null;
+comment on table state.event_id is
+  'Messages whose sender gave them a name. A message itself is told by its acceptance alone, the first of its stream.';
 
 create table state.delivery (
   partition   smallint    not null,
@@ -231,13 +225,14 @@ create index delivery_ended on state.delivery (partition, endpoint, message) whe
 create table state.mention (
   partition smallint   not null,
   stretch   int        not null,  -- of the partition: the events stretch * 4096 + 1 to (stretch + 1) * 4096
-  whose     text       not null collate "C",
+  whose     text       not null collate "C",  -- see log.whose
   places    smallint[] not null,  -- in the stretch, from 0 on, in order
   primary key (partition, stretch, whose)  -- what is new goes to the right edge, whoever it is
 ) with (autovacuum_analyze_threshold = 2000000000);
 comment on table state.mention is
-  'Where the log tells of an endpoint: one row for 4096 events, not one for each. Written by the append that fills a '
-  'stretch; what stands beyond the last whole one is found by looking at it (log.newest_of, log.oldest_of).';
+  'Where the log tells of an endpoint, and accepts messages of an application: one row for 4096 events, not one for '
+  'each. Written by the append that fills a stretch; what stands beyond the last whole one is found by looking at it '
+  '(log.newest_of, log.oldest_of).';
 
 -- ------------------------------------------------------------------------------------------------------ content --
 
@@ -355,9 +350,8 @@ create type log.new_event     as (slot int, nth int, version int,
                                   was int,  -- 0, or: with this event its delivery is delivered, and the row goes
                                   type text, schema smallint, actor text, request text, stream text, endpoint text,
                                   body bytea);
-create type log.new_message   as (partition smallint, retention_days smallint, application text, id text,
-                                  event_type text, event_id text, digest text, channels text[], deliveries int,
-                                  payload bytea);
+create type log.new_message   as (partition smallint, retention_days smallint, id text, payload bytea);
+create type log.new_name      as (partition smallint, application text, event_id text, message text);
 create type log.moved_delivery as (slot int, message text, endpoint text, was int, state text, attempts smallint,
                                   next_at timestamptz, version int, reason text, accepted_at timestamptz,
                                   retention_days smallint);
@@ -372,6 +366,7 @@ create function log.append(
   heads     log.new_head[],        -- the partitions touched, ascending; an epoch of null accepts any owner
   events    log.new_event[],
   messages  log.new_message[],     -- accepted, with their payloads
+  named     log.new_name[],        -- those of them that were given one
   delivered int,                   -- how many of the events say `was`
   untried   int,                   -- of those: how many say that there is no row
   moved     log.moved_delivery[],
@@ -450,14 +445,12 @@ begin
   end if;
 
   if cardinality(messages) > 0 then
-    insert into state.message
-        (partition, application, id, event_type, channels, event_id, digest, size, deliveries, accepted_at,
-         retention_days)
-      select m.partition, m.application, m.id, m.event_type, m.channels, m.event_id, m.digest,
-             octet_length(m.payload), m.deliveries, now, m.retention_days
-      from unnest(messages) m;
     insert into content.payload (day, partition, message, body)
       select (now at time zone 'UTC')::date + m.retention_days, m.partition, m.id, m.payload from unnest(messages) m;
+  end if;
+  if cardinality(named) > 0 then
+    insert into state.event_id (partition, application, event_id, message)
+      select n.partition, n.application, n.event_id, n.message from unnest(named) n;
   end if;
 
   if cardinality(waiting) > 0 then
@@ -581,27 +574,36 @@ begin
   end if;
 end $$;
 
+create function log.whose(endpoint text, type text, body bytea) returns text language sql immutable as $$
+  -- In whose list an event stands: its endpoint's, or of an accepted message its application's, the first of its
+  -- fields. Cut out, not parsed: it is asked of every event, and must not fail whatever stands there.
+  select case when endpoint is not null then endpoint
+              when type = 'MessageAccepted'
+              then split_part(encode(substr(body, octet_length('{"application":"') + 1, 64), 'escape'), '"', 1) end;
+$$;
+
 create function log.mentions(part smallint, before bigint, upto bigint)
   returns table (partition smallint, stretch int, whose text, places smallint[]) language sql stable as $$
   -- Who is mentioned in the stretches that are whole at `upto` and were not at `before`: what is in state.mention.
-  select part, ((e.seq - 1) >> 12)::int, e.endpoint, array_agg(((e.seq - 1) & 4095)::smallint)
+  select part, ((e.seq - 1) >> 12)::int, e.whose, array_agg(((e.seq - 1) & 4095)::smallint order by e.seq)
   from (
-    select a.seq, a.endpoint from log.event a
+    select a.seq, log.whose(a.endpoint, a.type, a.body) from log.event a
     where a.partition = part and a.seq > (before >> 12) << 12 and a.seq <= (upto >> 12) << 12
-      and a.endpoint is not null
     order by a.seq offset 0) e
+  where e.whose is not null
   group by 2, 3;
 $$;
 
 create function log.newest_of(part smallint, who text, after bigint, before bigint) returns setof bigint
   language sql stable as $$
-  -- The positions after < seq < before of the events that mention an endpoint, from the last one back: as many as are
-  -- taken, so to say, since this becomes part of the statement that asks. Where there is nothing it looks at 4096
-  -- events and one row of an index for each stretch.
+  -- The positions after < seq < before of the events in the list of an endpoint or application, from the last one
+  -- back: only as many as are taken, since this becomes part of the statement that asks. To find that there is none it
+  -- looks at up to 4096 events, and by index for one row a stretch.
   select found.seq from log.head h cross join lateral (
     select * from (
       select e.seq from log.event e
-      where e.partition = part and e.seq > greatest(after, h.seq >> 12 << 12) and e.seq < before and e.endpoint = who
+      where e.partition = part and e.seq > greatest(after, h.seq >> 12 << 12) and e.seq < before
+        and log.whose(e.endpoint, e.type, e.body) = who
       order by e.seq desc) tail
     union all
     select p.seq from generate_series(least(h.seq, before - 1) - 1 >> 12, after >> 12, -1) s(stretch)
@@ -630,7 +632,8 @@ create function log.oldest_of(part smallint, who text, after bigint, before bigi
     union all
     select * from (
       select e.seq from log.event e
-      where e.partition = part and e.seq > greatest(after, h.seq >> 12 << 12) and e.seq < before and e.endpoint = who
+      where e.partition = part and e.seq > greatest(after, h.seq >> 12 << 12) and e.seq < before
+        and log.whose(e.endpoint, e.type, e.body) = who
       order by e.seq) tail) found
   where h.partition = part;
 $$;

@@ -262,7 +262,6 @@ class _Writer:
 
     def __init__(self, connection: asyncpg.Connection, payload: bytes, heads: dict[int, int]) -> None:
         self.events: list[tuple[Any, ...]] = []
-        self._messages: list[tuple[Any, ...]] = []
         self._payloads: list[tuple[Any, ...]] = []
         self._days: set[date] = set()
         self._connection = connection
@@ -270,8 +269,7 @@ class _Writer:
         self._heads = heads
 
     def message(self, _: Recorded, message: Message) -> None:
-        """A message for state.message, and what it carries."""
-        self._messages.append(msgspec.structs.astuple(message))
+        """A message, and what it carries."""
         if self._payload:
             self._payloads.append((message.last_day, message.partition, message.id, self._payload))
 
@@ -281,9 +279,8 @@ class _Writer:
             await self._connection.execute("select content.prepare($1)", sorted(days))
             self._days |= days
         await self._insert_events()
-        await self._copy("state", "message", Message.__struct_fields__, self._messages)
         await self._copy("content", "payload", ("day", "partition", "message", "body"), self._payloads)
-        self.events, self._messages, self._payloads = [], [], []
+        self.events, self._payloads = [], []
 
     async def _insert_events(self) -> None:
         """By INSERT, as an append does. COPY leaves pages with room for one more event; after the next vacuum every

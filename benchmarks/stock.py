@@ -140,18 +140,6 @@ class Stock:
             application=application, event_type="order.paid", digest=digest, size=len(payload), endpoints=(endpoint,)
         )
         self._event(partition, identity, event)
-        self._row(
-            "state.message",
-            partition=partition,
-            application=application,
-            id=identity,
-            event_type="order.paid",
-            digest=digest,
-            size=len(payload),
-            deliveries=1,
-            accepted_at=self.now,
-            retention_days=RETENTION_DAYS,
-        )
         day = last_day(self.now, RETENTION_DAYS)
         self._row("content.payload", day=day, partition=partition, message=identity, body=payload)
         self._row(

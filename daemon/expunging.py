@@ -63,7 +63,7 @@ class Expunger:
             return True
 
     async def application(self, application: Application, asker: Asker) -> Expunged:
-        """Remove every body of the messages that an application has now, chunk by chunk in the order of their ids.
+        """Remove every body of the messages that an application has now, chunk by chunk in the order of acceptance.
 
         Each chunk is its own transaction. Whoever asks again, after a crash too, goes on where bodies are left.
         """
@@ -84,7 +84,7 @@ class Expunger:
                     command = ExpungeContent(application.id, partition, found.until, found.bodies, asker.reason)
                     await self._recorder.ask(command, asker.actor, asker.request)
                 else:  # not before: while these were read, another process may have stored what it was answered
-                    after = found.until
+                    after = found.last
             gone = sum(body.message is not None for body in found.bodies)
             payloads, responses = payloads + gone, responses + len(found.bodies) - gone
             if found.bodies and self._clock.now() - began > timedelta(seconds=WITHIN_S):

@@ -11,9 +11,10 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from events.content import Body
+from events.content import RETENTION_DAYS, Body
 from events.delivery import Delivery
 from events.log import Stored
+from events.when import SEQ_MAX
 
 _DAYS: Final = """
   select distinct to_date(right(c.relname, 8), 'YYYYMMDD') from pg_inherits i join pg_class c on c.oid = i.inhrelid
@@ -68,8 +69,12 @@ _KEPT_RESPONSES: Final = """
     select from content.{response} c
     where c.day = $3 and c.partition = k.partition and c.seq = k.name limit 1) c"""
 _MESSAGES: Final = """
-  select id, (accepted_at at time zone 'UTC')::date + retention_days as day from state.message
-  where partition = $1 and application = $2 and id > $3 and id <= $4 order by id limit $5"""
+  select e.stream, (e.at at time zone 'UTC')::date
+    + coalesce((convert_from(e.body, 'UTF8')::json ->> 'retention_days')::int, $6) as day
+  from log.oldest_of($1, $2, coalesce((
+    select seq from log.event where partition = $1 and stream = $3 order by seq limit 1), 0), $7) k(place)
+  cross join lateral (select * from log.event x where x.partition = $1 and x.seq = k.place limit 1) e
+  where e.stream <= $4 limit $5"""
 _ATTEMPTS: Final = """
   select e.seq, e.stream from log.event e
   where e.partition = $1 and e.stream = any($2) and e.endpoint is not null"""
@@ -157,15 +162,15 @@ async def kept(connection: asyncpg.Connection, asked: Iterable[Body]) -> list[Bo
 async def stored(
     connection: asyncpg.Connection, partition: int, application: str, after: str, until: str, limit: int
 ) -> Stored | None:
-    """What the next messages of an application have of bodies, `after` < id <= `until`. None: no more messages."""
-    messages = await connection.fetch(_MESSAGES, partition, application, after, until, limit)
+    """What the next messages have of bodies, accepted behind `after`, id <= `until`. None: there are no more."""
+    messages = await connection.fetch(_MESSAGES, partition, application, after, until, limit, RETENTION_DAYS, SEQ_MAX)
     if not messages:
         return None
     days_of: dict[str, date] = dict(messages)
     asked = [Body(day, partition, message=message) for message, day in messages]
     attempts = await connection.fetch(_ATTEMPTS, partition, list(days_of))
     asked += [Body(days_of[message], partition, seq=seq) for seq, message in attempts]
-    return Stored(messages[-1][0], tuple(await kept(connection, asked)))
+    return Stored(max(days_of), messages[-1][0], tuple(await kept(connection, asked)))
 
 
 async def _read(

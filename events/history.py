@@ -35,6 +35,9 @@ _DELIVERY: Final = f"""
   where partition = $1 and stream = $2 and seq <= $3 and (endpoint is null or endpoint = $4) order by seq"""  # noqa: S608
 
 _FACTS: Final = """
+  select {events} from log.event e
+  where partition = $1 and stream = $2 and seq > $3 and seq < $4 order by seq {order} limit $5"""
+_FACTS_OF_ENDPOINT: Final = """
   select * from (
     (select {events} from log.event e
       where partition = $1 and stream = $2 and seq > $3 and seq < $4 order by seq {order} limit $5)
@@ -143,6 +146,8 @@ async def trail(
     statement, arguments = _FACTS, [thing.partition, thing.stream, after, before, limit]
     if thing.seq is not None:
         statement, arguments[1] = _FACT, thing.seq
+    elif thing.stream.startswith(f"{ids.ENDPOINT}_"):
+        statement = _FACTS_OF_ENDPOINT
     elif thing.endpoint is not None:
         statement, arguments = _FACTS_OF_DELIVERY, [*arguments, thing.endpoint]
     order, end = ("desc", "newest") if newest_first else ("asc", "oldest")

@@ -85,9 +85,10 @@ class SealedSecret(msgspec.Struct, frozen=True):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What some messages of an application, in a row up to `until`, have of bodies."""
+    """What some messages of an application have of bodies. `until`: their highest id; `last`: accepted last."""
 
     until: str
+    last: str
     bodies: tuple[Body, ...]
 
 
@@ -189,7 +190,7 @@ class Log(Protocol):
         """Those of these bodies that are there."""
 
     async def stored(self, partition: int, application: str, after: str, until: str, limit: int) -> Stored | None:
-        """What the next `limit` messages of an application have of bodies, `after` < id <= `until`.
+        """What the next `limit` messages of an application have of bodies: accepted behind `after`, id <= `until`.
 
-        None: there are no more messages.
+        `after` is one of them, or empty. None: there are no more messages.
         """

@@ -1,5 +1,6 @@
 """A message: one thing to send. It is accepted once and never changes; its deliveries live on their own."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
 import msgspec
@@ -11,7 +12,7 @@ from events.envelope import Fact, Recorded
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """The fold of a message's stream, and its row in state.message."""
+    """The fold of a message's stream."""
 
     partition: int
     application: str
@@ -29,6 +30,15 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     def last_day(self) -> date:
         """The last day (UTC) on which its bodies are kept."""
         return last_day(self.accepted_at, self.retention_days)
+
+
+class EventId(msgspec.Struct, frozen=True, gc=False):
+    """The name that a sender gave to a message: a row of state.event_id."""
+
+    partition: int
+    application: str
+    event_id: str
+    message: str
 
 
 class AcceptMessage(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +63,11 @@ class AcceptTogether(msgspec.Struct, frozen=True):
     """Ask for several messages at once: all are accepted, or none."""
 
     messages: tuple[AcceptMessage, ...]
+
+
+def named(messages: Iterable[Message]) -> list[EventId]:
+    """The names of those that have one."""
+    return [EventId(m.partition, m.application, m.event_id, m.id) for m in messages if m.event_id is not None]
 
 
 def born(fact: Fact | Recorded, event: MessageAccepted, at: datetime) -> tuple[Message, list[Delivery]]:

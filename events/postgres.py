@@ -33,9 +33,9 @@ from events.session import UNAVAILABLE, Session
 from events.world import Entity
 
 _APPEND: Final = """
-  select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5, $6,
-    $7::log.moved_delivery[], $8::log.waiting_delivery[], $9::log.new_response[], $10::json, $11::log.new_secret[],
-    $12::content.body[], $13::date[], $14::log.moved_delivery[], $15::log.retired_secret[], $16)"""
+  select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5::log.new_name[], $6, $7,
+    $8::log.moved_delivery[], $9::log.waiting_delivery[], $10::log.new_response[], $11::json, $12::log.new_secret[],
+    $13::content.body[], $14::date[], $15::log.moved_delivery[], $16::log.retired_secret[], $17)"""
 
 STORY_MAX: Final = 100_000  # events of one delivery
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
@@ -101,8 +101,8 @@ _EVENT_IDS: Final = """
   select k.application, k.event_id
   from unnest($1::smallint[], $2::text[], $3::text[]) k(partition, application, event_id)
   cross join lateral (
-    select from state.message m
-    where m.partition = k.partition and m.application = k.application and m.event_id = k.event_id limit 1) found"""
+    select from state.event_id e
+    where e.partition = k.partition and e.application = k.application and e.event_id = k.event_id limit 1) found"""
 _UNSETTLED: Final = """
   select partition from log.head where settled < seq and ($1::smallint[] is null or partition = any($1)) order by 1"""
 _SETTLE: Final = "select log.settle($1::smallint)"
@@ -352,7 +352,7 @@ class PostgresLog:
             return await bodies.kept(connection, asked)
 
     async def stored(self, partition: int, application: str, after: str, until: str, limit: int) -> Stored | None:
-        """What the next messages have of bodies, `after` < id <= `until`. None: there are no more messages."""
+        """What the next messages have of bodies, accepted behind `after`, id <= `until`. None: there are no more."""
         async with self._read() as connection:
             return await bodies.stored(connection, partition, application, after, until, limit)
 

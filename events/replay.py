@@ -17,6 +17,9 @@ import asyncpg
 
 from events.leaf import RECORD_SQL
 
+_TWICE_S: Final = 3600.0
+"""Looking for it goes through all events of a partition."""
+
 STATEMENT: Final = 50_000
 """Records that one statement reads at most: a fifth of a second."""
 
@@ -29,6 +32,9 @@ _RECORDS: Final = (
 _HEADS: Final = "select partition, seq from log.head order by partition"
 _SETTLED: Final = "select partition, settled from log.head"
 _LAST: Final = "select coalesce(max(seq), 0) from log.event where partition = $1"
+_TWICE: Final = """
+  select stream from log.event where partition = $1 and type = 'MessageAccepted'
+  group by stream having count(*) > 1 order by 1 limit 1"""
 _AT: Final = "select at from log.event where partition = $1 and seq = $2"
 
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
@@ -88,6 +94,12 @@ async def settled(connection: asyncpg.Connection) -> dict[int, int]:
 async def last(connection: asyncpg.Connection, partition: int) -> int:
     """The last position that stands in the log; 0 when there is none."""
     found: int = await connection.fetchval(_LAST, partition)
+    return found
+
+
+async def accepted_twice(connection: asyncpg.Connection, partition: int) -> str | None:
+    """A message that is accepted more than once, if there is any: a fold that lets go of messages cannot tell."""
+    found: str | None = await connection.fetchval(_TWICE, partition, timeout=_TWICE_S)
     return found
 
 

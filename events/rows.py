@@ -14,7 +14,7 @@ from events.delivery import Delivery, DeliveryState
 from events.endpoint import Endpoint
 from events.envelope import Recorded
 from events.event_type import EventType
-from events.message import Message
+from events.message import named
 from events.world import Entity
 
 E = TypeVar("E", bound=Entity)
@@ -94,7 +94,8 @@ def arguments(append: Append) -> list[Any]:
             for each, events in heads.items()
         ],
         _event_rows(append, slots, gone),
-        [_message_row(message, payload) for message, payload in append.accepted],
+        [(each.partition, each.retention_days, each.id, payload) for each, payload in append.accepted],
+        [msgspec.structs.astuple(each) for each in named(message for message, _ in append.accepted)],
         len(gone),
         sum(was < 0 for was in gone.values()),
         moved,
@@ -148,21 +149,6 @@ def _event_rows(
             )
         )
     return rows
-
-
-def _message_row(message: Message, payload: bytes) -> tuple[Any, ...]:
-    return (
-        message.partition,
-        message.retention_days,
-        message.application,
-        message.id,
-        message.event_type,
-        message.event_id,
-        message.digest,
-        message.channels,
-        message.deliveries,
-        payload,
-    )
 
 
 def _moved_row(slots: Mapping[int, int], was: int, delivery: Delivery) -> tuple[Any, ...]:

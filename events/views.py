@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
@@ -25,7 +25,7 @@ from events.endpoint import Endpoint
 from events.envelope import Recorded
 from events.event_type import EventType
 from events.log import Unavailable
-from events.message import Message
+from events.message import Message, message_of
 from events.rows import entity_from_row, from_row
 
 T = TypeVar("T")
@@ -39,12 +39,38 @@ EPOCH: Final = datetime(2014, 5, 13, 16, 53, 20, tzinfo=UTC)
 """The earliest moment an id can name."""
 END: Final = datetime(2150, 1, 1, tzinfo=UTC)
 
-# An id is minted when a message arrives, and the message is accepted this much later at most.
-ACCEPTED_WITHIN: Final = timedelta(minutes=10)
-
 _ATTEMPTS: Final = (AttemptSucceeded, AttemptFailed, AttemptAbandoned)
 _CONFIGS: Final = (EndpointRegistered, EndpointUpdated)
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
+
+_NAMED: Final = "select message from state.event_id where partition = $1 and application = $2 and event_id = $3"
+_FIRST: Final = f"select {_EVENTS} from log.event where partition = $1 and stream = $2 order by seq limit 1"  # noqa: S608
+# What a list of positions leads to comes in its order, and no further than the page goes.
+_MESSAGES: Final = f"""
+  select {_EVENTS} from log.{{end}}_of($1, $2, $3, $4) k(place) cross join lateral (
+    select * from log.event x where x.partition = $1 and x.seq = k.place limit 1) e
+  where at > $5 and at < $6
+    and ($7::text is null or convert_from(body, 'UTF8')::jsonb -> 'channels' ? $7)
+    and ($8::text[] is null or convert_from(body, 'UTF8')::jsonb ->> 'event_type' = any($8))
+  limit $9"""  # noqa: S608
+_SO_NARROWED: Final = """
+  type = any($4) and at > $5 and at < $6
+  and ($7::int is null or coalesce((convert_from(body, 'UTF8')::json ->> 'status')::int, 0) / 100 = $7)
+  and ($8::text is null and $9::text[] is null or exists (
+    select from (
+      select type, convert_from(body, 'UTF8')::jsonb as told from log.event x
+      where x.partition = $1 and x.stream = e.stream order by x.seq limit 1) m
+    where m.type = 'MessageAccepted' and m.told ->> 'application' = $10
+      and ($8 is null or m.told -> 'channels' ? $8) and ($9 is null or m.told ->> 'event_type' = any($9))))"""
+_ATTEMPTS_OF_MESSAGE: Final = f"""
+  select {_EVENTS} from log.event e
+  where partition = $1 and stream = $2 and seq > $11 and seq < $12
+    and endpoint is not null and ($3::text is null or endpoint = $3) and {_SO_NARROWED}
+  order by seq {{order}} limit $13"""  # noqa: S608
+_ATTEMPTS_AT_ENDPOINT: Final = f"""
+  select {_EVENTS} from log.{{end}}_of($1, $3, $11, $12) k(place) cross join lateral (
+    select * from log.event x where x.partition = $1 and x.seq = k.place limit 1) e
+  where $2::text is null and {_SO_NARROWED} limit $13"""  # noqa: S608
 
 _BUSY: Final = (asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError)
 
@@ -168,36 +194,41 @@ class Views:
 
     async def message(self, partition: int, application: str, id_or_event_id: str) -> Message | None:
         """One message, by its id or by the event id its sender gave it."""
-        column = "id" if id_or_event_id.startswith(f"{ids.MESSAGE}_") else "event_id"
-        statement = f"select * from state.message where partition = $1 and application = $2 and {column} = $3"  # noqa: S608
         async with self.reading() as connection:
-            row = await connection.fetchrow(statement, partition, application, id_or_event_id)
-        return None if row is None else msgspec.convert(dict(row), Message)
+            name: str | None = id_or_event_id
+            if not id_or_event_id.startswith(f"{ids.MESSAGE}_"):
+                name = await connection.fetchval(_NAMED, partition, application, id_or_event_id)
+            row = None if name is None else await connection.fetchrow(_FIRST, partition, name)
+        found = None if row is None else _message(from_row(row))
+        return found if found is not None and found.application == application else None
 
     async def messages(
         self, partition: int, application: str, page: Slice, narrowed: Narrowed = EVERYTHING
     ) -> Found[Message]:
-        """The messages of an application, by id."""
-        low, high = page.bounds
-        where = """state.message where partition = $1 and application = $2
-          and accepted_at > $3 and accepted_at < $4
-          and ($5::text is null or $5 = any(channels)) and ($6::text[] is null or event_type = any($6))"""
-        rows = await self._rows(
-            where,
-            "id",
-            page,
-            (
-                max(low, _id_at(narrowed.after - ACCEPTED_WITHIN)),
-                min(high, _id_at(narrowed.before + timedelta(seconds=1))),
-            ),
-            partition,
-            application,
-            narrowed.after,
-            narrowed.before,
-            narrowed.channel,
-            narrowed.event_types,
-        )
-        return _found([msgspec.convert(dict(row), Message) for row in rows], page)
+        """The messages of an application, in the order in which they were accepted; the cursor is a message's id."""
+        async with self.reading() as connection:
+            low, high = await _span(connection, partition, narrowed)
+            if page.cursor is not None:
+                first = await connection.fetchrow(_FIRST, partition, page.cursor)
+                if first is not None:
+                    below = above = first["seq"]
+                else:  # of a message that is not here: where it would stand, had it been accepted at once
+                    below = await _position(connection, partition, ids.minted_at(page.cursor))
+                    above = below + 1
+                low, high = (max(low, below), high) if page.rises else (low, min(high, above))
+            rows = await connection.fetch(
+                _MESSAGES.format(end=_end(page)),
+                partition,
+                application,
+                low,
+                high,
+                narrowed.after,
+                narrowed.before,
+                narrowed.channel,
+                narrowed.event_types,
+                page.limit + 1,
+            )
+        return _found([each for row in rows if (each := _message(from_row(row))) is not None], page)
 
     async def payloads(self, messages: Iterable[Message]) -> dict[str, bytes]:
         """Payloads by message; those that are gone are left out."""
@@ -210,9 +241,7 @@ class Views:
     async def attempts(self, wanted: Attempts, page: Slice, *, with_responses: bool = True) -> Found[Attempt]:
         """Attempts by position; the cursor is an attempt's id. ValueError when it is of another partition."""
         async with self.reading() as connection:
-            after = await _position(connection, wanted.partition, wanted.narrowed.after)
-            before = await _position(connection, wanted.partition, wanted.narrowed.before)
-        low, high = after, before + 1
+            low, high = await _span(connection, wanted.partition, wanted.narrowed)
         if page.cursor is not None:
             seq = _seq(page.cursor, wanted.partition)
             low, high = (max(low, seq), high) if page.rises else (low, min(high, seq))
@@ -307,9 +336,14 @@ def _found(items: list[T], page: Slice) -> Found[T]:
     return Found(shown, len(items) <= page.limit)
 
 
-def _id_at(moment: datetime) -> str:
-    """The lowest message id that this moment can have."""
-    return ids.mint(ids.MESSAGE, min(max(moment, EPOCH), END), bytes(ids.ENTROPY_BYTES))
+def _end(page: Slice) -> str:
+    """At which end of a list to begin."""
+    return "oldest" if page.rises else "newest"
+
+
+def _message(recorded: Recorded) -> Message | None:
+    event = recorded.event
+    return message_of(recorded, event, recorded.at) if isinstance(event, MessageAccepted) else None
 
 
 def _seq(attempt_id: str, partition: int) -> int:
@@ -333,6 +367,12 @@ async def _last_days(connection: asyncpg.Connection, attempts: Sequence[Recorded
     return found
 
 
+async def _span(connection: asyncpg.Connection, partition: int, narrowed: Narrowed) -> tuple[int, int]:
+    """The positions between which all lies that was recorded then, both exclusive."""
+    after = await _position(connection, partition, narrowed.after)
+    return after, await _position(connection, partition, narrowed.before) + 1
+
+
 async def _position(connection: asyncpg.Connection, partition: int, moment: datetime) -> int:
     """The last position before `moment`: found by halving, since positions and moments rise together."""
     statement = """
@@ -349,23 +389,10 @@ async def _position(connection: asyncpg.Connection, partition: int, moment: date
 
 
 def _attempts_statement(wanted: Attempts, page: Slice) -> str:
-    """The conditions that go by an index stand alone; the others hold when they are not asked for."""
-    order = "asc" if page.rises else "desc"
+    """By the index that answers; the other conditions hold when they are not asked for."""
     if wanted.message is not None:
-        source = f"""(select * from log.event where partition = $1 and stream = $2 and seq > $11 and seq < $12
-            and endpoint is not null order by seq {order}) e"""
-    else:  # in their order as they come, and no further than the page goes
-        source = f"""log.{"oldest" if page.rises else "newest"}_of($1, $3, $11, $12) k(place) cross join lateral (
-            select * from log.event x where x.partition = $1 and x.seq = k.place limit 1) e"""
-    return f"""select {_EVENTS} from {source}
-      where ($2::text is null or stream = $2) and ($3::text is null or endpoint = $3)
-      and type = any($4) and at > $5 and at < $6
-      and ($7::int is null
-        or coalesce((convert_from(body, 'UTF8')::json ->> 'status')::int, 0) / 100 = $7)
-      and ($8::text is null and $9::text[] is null or exists (
-        select from state.message m where m.partition = $1 and m.application = $10 and m.id = e.stream
-          and ($8 is null or $8 = any(m.channels)) and ($9 is null or m.event_type = any($9))))
-      limit $13"""  # noqa: S608
+        return _ATTEMPTS_OF_MESSAGE.format(order="asc" if page.rises else "desc")
+    return _ATTEMPTS_AT_ENDPOINT.format(end=_end(page))
 
 
 def _url_of(attempt: Recorded, urls: Mapping[str, list[tuple[int, int, str]]]) -> str:

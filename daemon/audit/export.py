@@ -28,7 +28,7 @@ _STREAM: Final = f"""
     select * from log.event s where s.partition = $1 and s.stream = $4 and s.seq > $2 and s.seq <= $3
     union all
     select s.* from log.oldest_of($1, $4, $2, $3 + 1) k(place)
-    join log.event s on s.partition = $1 and s.seq = k.place and s.stream <> $4) e
+    join log.event s on s.partition = $1 and s.seq = k.place and s.endpoint = $4 and s.stream <> $4) e
   order by e.seq"""  # noqa: S608
 
 

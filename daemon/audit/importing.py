@@ -16,7 +16,7 @@ import msgspec
 from daemon.audit import jsonl, parquet, state_rows
 from daemon.audit.files import starts_with
 from daemon.audit.jsonl import Unreadable
-from events import checkpoint, leaf
+from events import checkpoint, leaf, replay
 from events.catalogue import PartitionTaken
 from events.checkpoint import BadKey, BadNote, Checkpoint, VerifierKey
 from events.cloudevent import End, Item, Note
@@ -26,7 +26,7 @@ from events.envelope import Recorded
 from events.fold import BrokenLog, Fold
 from events.leaf import RawEvent
 from events.merkle import Frontier, leaf_hash
-from events.message import Message
+from events.message import Message, named
 from events.tlog import IMPORTED
 
 BATCH: Final = 5000
@@ -240,7 +240,7 @@ async def _batch(connection: asyncpg.Connection, batch: Iterable[tuple[str, Item
             "event", schema_name="log", columns=parquet.COLUMNS, records=rows, timeout=_COPY_S
         ),
     )
-    await _copy(where, state_rows.write(connection, proof.messages))
+    await _copy(where, state_rows.write(connection, named(proof.messages)))
     proof.loaded.messages += len(proof.messages)
     proof.messages.clear()
 
@@ -273,6 +273,9 @@ async def _finish(connection: asyncpg.Connection, proof: _Proof) -> None:
     elif have != end.partitions:
         raise NotLoaded(f"the log has {end.partitions} partitions, and the database was made for {have}")
     positions = proof.fold.positions
+    for partition in positions:
+        if (message := await replay.accepted_twice(connection, partition)) is not None:
+            raise NotLoaded(f"message {message} is accepted twice")
     epochs = [proof.epochs.get(partition, 0) for partition in positions]
     await connection.execute(_HEADS_SET, list(positions), list(positions.values()), epochs)
     await connection.execute(_MENTION, timeout=_COPY_S)

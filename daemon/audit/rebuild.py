@@ -15,8 +15,8 @@ from daemon.audit import shadow, state_rows
 from daemon.audit.snapshot import PATIENT, Connect
 from events import leaf, replay
 from events.append import DeliveryKey
-from events.fold import Fold
-from events.message import Message
+from events.fold import BrokenLog, Fold
+from events.message import Message, named
 from events.world import Entity
 
 _LOCK: Final = "select from log.head order by partition for update"
@@ -126,11 +126,13 @@ async def _fold(
                 fold.take_raw(leaf.parse(record))
             rebuilt.events += len(records)
             rebuilt.messages += len(accepted)
-            await state_rows.write(writing, accepted, shadow.SCHEMA)
+            await state_rows.write(writing, named(accepted), shadow.SCHEMA)
             accepted.clear()
             progress(rebuilt.events, sum(heads.values()))
 
         await replay.scan(streaming, partition, take)
+        if (message := await replay.accepted_twice(writing, partition)) is not None:
+            raise BrokenLog(f"message {message} is accepted twice")
         rowless = await _without_rows(writing, fold.untried(settled))
         await state_rows.write(
             writing, (each for key, each in fold.deliveries.items() if key not in rowless), shadow.SCHEMA

@@ -47,7 +47,7 @@ async def make(connection: asyncpg.Connection) -> list[str]:
 
 
 async def index(connection: asyncpg.Connection) -> None:
-    """Make the keys and indexes that the live tables have. UniqueViolationError: the log has something twice."""
+    """Make the keys and indexes that the live tables have. UniqueViolationError: the log has a name twice."""
     for table in await connection.fetch(_TABLES):
         for each in await connection.fetch(_INDEXES, table["oid"]):
             if each["conname"] is not None:

@@ -1,5 +1,6 @@
 """Holds the tables of `state` against the fold of the log: the first difference of each row, by key and field."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -11,15 +12,15 @@ from daemon.audit import state_rows
 from daemon.audit.findings import Check, Findings
 from events.append import DeliveryKey
 from events.delivery import Delivery
-from events.message import Message
+from events.message import EventId, Message, named
 from events.rows import TABLES, delivery_from_row, entity_from_row
 from events.world import Entity
 
-_MESSAGES: Final = """
-  select m.* from unnest($1::smallint[], $2::text[], $3::text[]) k(partition, application, id)
+_NAMED: Final = """
+  select n.* from unnest($1::smallint[], $2::text[], $3::text[]) k(partition, application, event_id)
   cross join lateral (
-    select * from state.message s
-    where s.partition = k.partition and s.application = k.application and s.id = k.id limit 1) m"""
+    select * from state.event_id s
+    where s.partition = k.partition and s.application = k.application and s.event_id = k.event_id limit 1) n"""
 _LAST: Final = """
   select e.seq, e.type from log.event e
   where e.partition = $1 and e.stream = $2 and e.endpoint is not distinct from $3 order by e.seq desc limit 1"""
@@ -45,28 +46,28 @@ class StateCheck:
         self._connection = connection
         self._findings = findings
         self.rows = 0
+        self._named: dict[int, int] = defaultdict(int)  # messages with a name, by partition
 
     async def messages(self, folded: Iterable[Message]) -> None:
-        """These messages were accepted: each has its row."""
-        expected = {each.id: each for each in folded}
+        """These messages were accepted: each that was given a name is found by it."""
+        expected = {(each.partition, each.application, each.event_id): each for each in named(folded)}
         if not expected:
             return
-        keys = [(each.partition, _storable(each.application), each.id) for each in expected.values()]
-        found = {
-            row["id"]: _read(lambda row: msgspec.convert(dict(row), Message), row)
-            for row in await self._connection.fetch(_MESSAGES, *zip(*keys, strict=True))
-        }
+        keys = [(key[0], *map(_storable, key[1:])) for key in expected]
+        rows = await self._connection.fetch(_NAMED, *zip(*keys, strict=True))
+        found = {row[:3]: EventId(*row) for row in map(tuple, rows)}
         self.rows += len(expected)
-        for key, message in expected.items():
-            if found.get(key) != message:
-                await self._differs("state.message", message.partition, key, None, found.get(key), message)
+        for key, name in expected.items():
+            self._named[name.partition] += 1
+            if found.get(key) != name:
+                await self._differs("state.event_id", name.partition, name.message, None, found.get(key), name)
 
-    async def message_count(self, partition: int, accepted: int) -> None:
-        """No row of a message that was never accepted."""
-        rows = await self._connection.fetchval("select count(*) from state.message where partition = $1", partition)
-        if rows > accepted:
-            what = f"{rows - accepted} rows more than the log accepted messages"
-            self._findings.add(Check.STATE, f"state.message, partition {partition}", what)
+    async def name_count(self, partition: int) -> None:
+        """No name of a message that was never accepted."""
+        rows = await self._connection.fetchval("select count(*) from state.event_id where partition = $1", partition)
+        if rows > self._named[partition]:
+            what = f"{rows - self._named[partition]} rows more than the log accepted messages with a name"
+            self._findings.add(Check.STATE, f"state.event_id, partition {partition}", what)
 
     async def deliveries(
         self, partition: int, folded: Mapping[DeliveryKey, Delivery], rowless: Collection[DeliveryKey]
@@ -94,7 +95,7 @@ class StateCheck:
                 await self._differs("state.delivery", partition, message, endpoint, None, delivery)
 
     async def mentions(self, partition: int, head: int) -> None:
-        """Where the log tells of an endpoint stands in the rows of its stretches."""
+        """Where the log tells of an endpoint or application stands in the rows of its stretches."""
         for stretch, whose in await self._connection.fetch(_MENTIONS, partition, head):
             place = f"state.mention, partition {partition}, stretch {stretch}"
             self._findings.add(Check.STATE, place, f"what it tells of {whose} is not what the log does")

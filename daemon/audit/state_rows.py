@@ -11,14 +11,14 @@ import msgspec
 
 from events.append import DeliveryKey
 from events.delivery import Delivery
-from events.message import Message
+from events.message import EventId
 from events.rows import TABLES
 from events.world import Entity
 
-State = Entity | Message | Delivery
+State = Entity | EventId | Delivery
 Row = tuple[Any, ...]
 
-KINDS: Final[Mapping[str, type[Any]]] = {**TABLES, "message": Message, "delivery": Delivery}
+KINDS: Final[Mapping[str, type[Any]]] = {**TABLES, "event_id": EventId, "delivery": Delivery}
 """The tables of schema `state`, and whose rows they hold."""
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {table: kind.__struct_fields__ for table, kind in KINDS.items()}
@@ -33,7 +33,7 @@ _COPY_S: Final = 86_400.0
 
 
 def row(state: State) -> Row:
-    """The row of an application, endpoint, event type, admin, message or delivery, columns as in COLUMNS."""
+    """The row of a state of any kind, columns as in COLUMNS."""
     return _MAKERS[type(state)](state)
 
 

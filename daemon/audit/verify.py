@@ -44,7 +44,7 @@ _PARTITIONS: Final = """
 _KEYED_BY_PARTITION: Final = {
     "log.tile": Check.TREE,
     "log.checkpoint": Check.CHECKPOINTS,
-    **{f"state.{table}": Check.STATE for table in (*TABLES, "message", "delivery", "mention")},
+    **{f"state.{table}": Check.STATE for table in (*TABLES, "event_id", "delivery", "mention")},
 }
 
 
@@ -154,7 +154,9 @@ class _Verification:
             self._findings.add(Check.ORDER, f"partition {partition}", what)
         if reading.folding:
             self._report.undelivered += len(fold.deliveries)
-            await self._state.message_count(partition, fold.accepted)
+            if (message := await replay.accepted_twice(self._asking, partition)) is not None:
+                self._findings.add(Check.ORDER, f"message {message}", "is accepted twice")
+            await self._state.name_count(partition)
             await self._state.mentions(partition, reading.last)
             await self._state.deliveries(partition, fold.deliveries, fold.untried(self._settled))
         await self._bodies.responses(partition)

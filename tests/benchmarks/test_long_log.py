@@ -18,8 +18,8 @@ async def test_every_event_is_there_behind_its_head_without_a_gap(database: str)
                from log.head h left join log.event e using (partition) group by h.partition, h.seq"""
         )
         orphans = await connection.fetchval(
-            """select count(*) from state.message m where not exists (
-                 select from log.event e where e.partition = m.partition and e.stream = m.id)"""
+            """select count(*) from state.delivery d where not exists (
+                 select from log.event e where e.partition = d.partition and e.stream = d.message)"""
         )
     finally:
         await connection.close()

@@ -976,7 +976,7 @@ async def test_what_an_application_has_is_found_chunk_by_chunk(log: Log) -> None
     assert (await log.stored(P, APP, "", "msg_1", 9)).until == MSG
     assert await log.stored(P, "app_9", "", "msg_9", 9) is None
     await log.append(purging(Append(LATER), APP, ContentExpunged("msg_2", 2, 1), *first.bodies))
-    assert await log.stored(P, APP, "", "msg_2", 9) == Stored("msg_2", ())
+    assert await log.stored(P, APP, "", "msg_2", 9) == Stored("msg_2", "msg_2", ())
 
 
 async def test_a_day_that_is_over_goes_as_a_whole(log: Log) -> None:

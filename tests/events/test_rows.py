@@ -2,22 +2,24 @@ from events.append import Append
 from events.catalogue import AttemptFailed, AttemptSucceeded, DeliveryResent
 from events.outcome import Fault
 from events.rows import TABLES, arguments
-from tests.support.builders import EP, MSG, NOW, P, a_delivery, accepting, born_in, creating, moving, registering
+from tests.support.builders import APP, EP, MSG, NOW, P, a_delivery, accepting, born_in, creating, moving, registering
 
 SUCCEEDED = AttemptSucceeded(1, 200, 1, 1, 1)
 
 
 def test_what_has_no_row_is_told_apart_from_what_has_one() -> None:
-    append = accepting(Append(NOW), EP, "ep_2", "ep_3")
+    append = accepting(Append(NOW), EP, "ep_2", "ep_3", event_id="e 1")
     first, second, third = born_in(append)
     moving(append, moving(append, first, SUCCEEDED), DeliveryResent(NOW, NOW))
     moving(append, second, SUCCEEDED)
     moving(append, third, AttemptFailed(1, Fault.DNS, 1, 1, 1, next_at=NOW))
-    _, heads, events, messages, delivered, untried, moved, waiting, *_, returned, retired, news = arguments(append)
+    _, heads, events, messages, names, delivered, untried, moved, waiting, *_, returned, retired, news = arguments(
+        append
+    )
     assert heads == [(P, 5, None, None, None, None, None)]
     assert [(event[9], event[3]) for event in events if event[3]] == [("ep_2", -2)], "accepted here, so without a row"
     assert (len(events), delivered, untried) == (5, 1, 1)
-    assert [(message[3], message[8]) for message in messages] == [(MSG, 3)]
+    assert (messages, names) == ([(P, 90, MSG, b"{}")], [(P, APP, "e 1", MSG)])
     assert [(row[2], row[3], row[7]) for row in moved] == [(EP, -2, 3), ("ep_3", -2, 2)]
     assert (waiting, returned, retired, news) == ([], [], [], None)
     again = Append(NOW)
@@ -34,7 +36,7 @@ def test_what_waits_and_what_is_tried_is_told_apart_by_what_is_known() -> None:
     append.settle, append.waiting = {P: 9}, [(P, "msg_3", EP, NOW, 30)]
     moving(append, a_delivery(), SUCCEEDED)
     moving(append, known, SUCCEEDED)
-    _, heads, events, _, delivered, untried, _, waiting, *_ = arguments(append)
+    _, heads, events, _, _, delivered, untried, _, waiting, *_ = arguments(append)
     assert heads == [(P, 2, None, None, None, 7, 9)]
     assert [event[3] for event in events] == [-1, 1]
     assert (delivered, untried) == (2, 1)
@@ -52,7 +54,7 @@ def test_who_does_not_know_what_has_rows_has_it_settled_first() -> None:
 def test_the_configuration_goes_as_json_by_table() -> None:
     append = Append(NOW)
     creating(append)
-    config = arguments(append)[9]
+    config = arguments(append)[10]
     assert config.startswith('{"application":[{"was":0,')
     assert set(TABLES) == {"application", "endpoint", "event_type", "admin"}
 

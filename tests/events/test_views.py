@@ -8,7 +8,7 @@ import pytest
 
 from events import ids
 from events.log import Unavailable
-from events.views import HIGHEST, LOWEST, Attempts, Found, Narrowed, Slice, Unread, Views, _found
+from events.views import EVERYTHING, HIGHEST, LOWEST, Attempts, Found, Narrowed, Slice, Unread, Views, _found
 from tests.daemon.api.running import START, serve
 
 
@@ -52,25 +52,29 @@ def nodes(plan):
 
 
 FILL = """
-  insert into state.message
-    select 0, 'app_1', 'msg_' || lpad(n::text, 27, '0'), 't', null, 'e' || n, 'd', 1, 1, $1::timestamptz, 90
-    from generate_series(1, 20000) n;"""
+  insert into state.event_id select 0, 'app_1', 'e' || n, 'msg_' || n from generate_series(1, 20000) n"""
 FILL_LOG = """
   insert into log.event
     select 0, n, $1::timestamptz, 'msg_' || (n / 2), 'ep_' || (n % 100), 1, 'AttemptSucceeded', 1, 'hookd', null,
       convert_to('{"attempt":1,"status":200,"duration_ms":1,"timestamp":1,"config":1}', 'UTF8')
     from generate_series(2, 20001) n"""
+FILL_MESSAGES = """
+  insert into log.event
+    select 0, n, $1::timestamptz, 'msg_' || n, null, 1, 'MessageAccepted', 1, 'hookd', null,
+      convert_to('{"application":"app_' || n % 3 || '","event_type":"' || case when n % 2 = 0 then 'x' else 'y' end
+        || '","digest":"d","size":1,"channels":["c","' || n % 5 || '"],"event_id":"e' || n || '"}', 'UTF8')
+    from generate_series(20002, 40001) n"""
 
 
 @pytest.fixture
 async def explained(running):
     """Views over well-filled tables, and the plans of what they asked."""
     async with running.database() as connection:
-        for statement in (FILL, FILL_LOG):  # position 1 is the partition's taking
+        for statement in (FILL, FILL_LOG, FILL_MESSAGES):  # position 1 is the partition's taking
             await connection.execute(statement.replace("$1", f"'{FILLED.isoformat()}'"))
-        await connection.execute("update log.head set seq = 20001 where partition = 0")
-        await connection.execute("insert into state.mention select * from log.mentions(0::smallint, 0, 20001)")
-        await connection.execute("analyze state.message, log.event")
+        await connection.execute("update log.head set seq = 40001 where partition = 0")
+        await connection.execute("insert into state.mention select * from log.mentions(0::smallint, 0, 40001)")
+        await connection.execute("analyze log.event")
         plans = []
 
         @asynccontextmanager
@@ -100,7 +104,29 @@ async def test_every_list_goes_by_an_index(explained):
     }
     assert scanned == {}
     used = {node.get("Index Name") for plan in plans for node in nodes(plan)}
-    assert {"event_stream", "mention_pkey", "message_pkey", "message_event_id"} <= used
+    assert {"event_stream", "mention_pkey", "event_id_pkey"} <= used
+
+
+async def test_messages_are_listed_in_the_order_of_their_acceptance(explained):
+    views, _ = explained
+
+    async def listed(page, narrowed=EVERYTHING):
+        found = await views.messages(0, "app_1", page, narrowed)
+        return [int(each.id[4:]) for each in found.items], found.done
+
+    assert await listed(Slice(2, descending=True)) == ([40000, 39997], False)
+    assert await listed(Slice(2, "msg_39997", descending=True)) == ([39994, 39991], False)
+    assert await listed(Slice(2, "msg_39994", backwards=True, descending=True)) == ([40000, 39997], True)
+    assert await listed(Slice(3)) == ([20002, 20005, 20008], False)
+    assert await listed(Slice(3, "msg_20005")) == ([20008, 20011, 20014], False)
+    assert (await listed(Slice(9999)))[0] == list(range(20002, 40002, 3))
+    assert await listed(Slice(2, descending=True), Narrowed(channel="3")) == ([39988, 39973], False)
+    assert await listed(Slice(2, descending=True), Narrowed(event_types=("y",))) == ([39997, 39991], False)
+    assert await listed(Slice(2), Narrowed(event_types=("z",))) == ([], True)
+    assert await listed(Slice(2), Narrowed(after=FILLED)) == ([], True)
+    unknown = ids.mint(ids.MESSAGE, FILLED.replace(hour=23), bytes(20))
+    assert await listed(Slice(2, unknown, descending=True)) == ([40000, 39997], False)
+    assert await listed(Slice(2, unknown)) == ([], True)
 
 
 async def test_positions_are_found_by_halving(explained):

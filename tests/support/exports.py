@@ -112,7 +112,7 @@ async def dump(dsn: str) -> list[bytes]:
 async def states(dsn: str) -> list[str]:
     """Every row of every state table, as text."""
     connection = await asyncpg.connect(dsn)
-    tables = ("application", "endpoint", "event_type", "admin", "message", "delivery")
+    tables = ("application", "endpoint", "event_type", "admin", "event_id", "mention", "delivery")
     found = [
         f"{table} {row[0]}"
         for table in tables

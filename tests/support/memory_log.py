@@ -386,7 +386,10 @@ class MemoryLog:
 
     async def stored(self, partition: int, application: str, after: str, until: str, limit: int) -> Stored | None:
         of_it = {key[2]: each for key, each in self.tables.messages.items() if key[:2] == (partition, application)}
-        page = sorted(key for key in of_it if after < key <= until)[:limit]
+        order = [each.stream for each in self.events[partition] if each.stream in of_it and each.endpoint is None]
+        order = list(dict.fromkeys(order))
+        behind = order[order.index(after) + 1 :] if after else order
+        page = [key for key in behind if key <= until][:limit]
         if not page:
             return None
         bodies = [Body(of_it[key].last_day, partition, message=key) for key in page]
@@ -395,7 +398,7 @@ class MemoryLog:
             for each in self.events[partition]
             if each.stream in page and each.endpoint is not None
         ]
-        return Stored(page[-1], tuple(await self.kept(bodies)))
+        return Stored(max(page), page[-1], tuple(await self.kept(bodies)))
 
 
 def _due_order(delivery: Delivery) -> tuple[str, Any, str]:

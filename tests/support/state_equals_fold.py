@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
-import msgspec
+from msgspec.structs import astuple
 
 from events import replay
 from events.fold import Fold
 from events.leaf import parse
-from events.message import Message
+from events.message import EventId, named
 from events.rows import TABLES, delivery_from_row, entity_from_row
 
 _SHOWN_MAX = 5
@@ -44,7 +44,8 @@ async def compare(connection: asyncpg.Connection) -> Fold:
     _same("log.head", {partition: seq for partition, seq in heads.items() if seq}, fold.positions)
     assert sum(fold.positions.values()) == await connection.fetchval("select count(*) from log.event")
     _same("state entities", await _entities(connection), fold.entities)
-    _same("state.message", await _messages(connection), fold.messages)
+    names = [EventId(*row) for row in await connection.fetch("select * from state.event_id")]
+    assert sorted(names, key=astuple) == sorted(named(fold.messages.values()), key=astuple)
     assert await connection.fetchval(_MENTIONS) == 0
     rows = await _deliveries(connection)
     rowless = fold.untried(await replay.settled(connection)) - rows.keys()
@@ -58,11 +59,6 @@ async def _entities(connection: asyncpg.Connection) -> dict[str, Any]:
         for row in await connection.fetch(f"select * from state.{table}"):
             found[row["id"]] = entity_from_row(kind, row)
     return found
-
-
-async def _messages(connection: asyncpg.Connection) -> dict[Any, Message]:
-    rows = await connection.fetch("select * from state.message")
-    return {(row[0], row["application"], row["id"]): msgspec.convert(dict(row), Message) for row in rows}
 
 
 async def _deliveries(connection: asyncpg.Connection) -> dict[Any, Any]:

@@ -66,7 +66,16 @@ class Evidence:
         """One message to three endpoints: one answers, one exhausts its attempts, one is left pending."""
         append = Append(NOW + timedelta(seconds=self._random.random()))
         digest = hashlib.sha256(PAYLOAD).hexdigest()
-        accepting(append, "ep_1", "ep_2", "ep_3", message=message, payload=PAYLOAD, digest=digest)
+        accepting(
+            append,
+            "ep_1",
+            "ep_2",
+            "ep_3",
+            message=message,
+            payload=PAYLOAD,
+            digest=digest,
+            event_id=f"name of {message}",
+        )
         delivered, failing, _ = born_in(append)
         moving(append, delivered, AttemptSucceeded(1, 200, 5, 1, 2))
         answer = hashlib.sha256(RESPONSE).hexdigest()

@@ -11,7 +11,7 @@ from events.fold import BrokenLog
 from tests.daemon.audit.evidence import Evidence
 from tests.support.state_equals_fold import assert_state_equals_fold
 
-TABLES = ("admin", "application", "delivery", "endpoint", "event_type", "message")
+TABLES = ("admin", "application", "delivery", "endpoint", "event_id", "event_type", "mention")
 
 
 async def _rows(evidence: Evidence) -> dict[str, bytes]:
@@ -62,11 +62,11 @@ async def test_a_damaged_table_is_seen_and_mended(evidence: Evidence) -> None:
     rows = await _rows(evidence)
     await evidence.tamper(
         "update state.delivery set attempts = 7 where message = 'msg_001' and endpoint = 'ep_2'",
-        "delete from state.message where id = 'msg_002'",
+        "delete from state.event_id where message = 'msg_002'",
         "update state.endpoint set url = 'http://evil.test/' where id = 'ep_1'",
     )
     seen = await rebuild(evidence.database.dedicated)
-    assert seen.differences == {"delivery": (1, 1), "endpoint": (1, 1), "message": (0, 1)}
+    assert seen.differences == {"delivery": (1, 1), "endpoint": (1, 1), "event_id": (0, 1)}
     mended = await rebuild(evidence.database.dedicated, swap=True)
     assert mended.differences == seen.differences
     assert await _rows(evidence) == rows

@@ -18,6 +18,7 @@ from events.catalogue import (
     EventTypeCreated,
 )
 from events.fold import Fold
+from events.message import named
 from events.outcome import Fault
 from events.postgres import PostgresLog
 from tests.support.builders import EP, NOW, accepting, born_in, changing, creating, moving, registering
@@ -76,7 +77,7 @@ async def test_rows_are_those_that_an_append_writes(database: str) -> None:
     assert all(before.values()), "every table has rows to compare"
     await connection.execute("truncate " + ", ".join(f"state.{table}" for table in state_rows.KINDS))
     for kind in state_rows.KINDS.values():
-        found = [*fold.entities.values(), *fold.messages.values(), *fold.deliveries.values()]
+        found = [*fold.entities.values(), *named(fold.messages.values()), *fold.deliveries.values()]
         await state_rows.write(connection, (each for each in found if isinstance(each, kind)))
     assert await dump(connection) == before
     await connection.close()
