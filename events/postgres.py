@@ -33,9 +33,10 @@ from events.session import UNAVAILABLE, Session
 from events.world import Entity
 
 _APPEND: Final = """
-  select log.append($1, $2::log.new_head[], $3::log.new_event[], $4::log.new_message[], $5::log.new_name[], $6, $7,
-    $8::log.moved_delivery[], $9::log.waiting_delivery[], $10::log.new_response[], $11::json, $12::log.new_secret[],
-    $13::content.body[], $14::date[], $15::log.moved_delivery[], $16::log.retired_secret[], $17)"""
+  select log.append($1, $2::log.new_head[], $3::log.new_settled[], $4::log.new_event[], $5::log.new_message[],
+    $6::log.new_name[], $7, $8, $9::log.moved_delivery[], $10::log.waiting_delivery[],
+    $11::log.new_response[], $12::json, $13::log.new_secret[], $14::content.body[], $15::date[],
+    $16::log.moved_delivery[], $17::log.retired_secret[], $18)"""
 
 STORY_MAX: Final = 100_000  # events of one delivery
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"

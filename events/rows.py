@@ -88,11 +88,11 @@ def arguments(append: Append) -> list[Any]:
                 append.epochs.get(each),
                 append.known.get(each),
                 append.config.get(each),
-                append.settled.get(each),
-                append.settle.get(each),
+                append.settle.get(each) or append.settled.get(each),
             )
             for each, events in heads.items()
         ],
+        [(each, append.settled.get(each), upto) for each, upto in append.settle.items()],
         _event_rows(append, slots, gone),
         [(each.partition, each.retention_days, each.id, payload) for each, payload in append.accepted],
         [msgspec.structs.astuple(each) for each in named(message for message, _ in append.accepted)],

@@ -340,12 +340,13 @@ end $$;
 
 -- The rows of an append. Of a head, `known` is the last event of configuration that was known to who decided (null: it
 -- does not matter), and `config` the place among the new events of the last that is one; `settled` is how far the
--- partition is settled as far as the caller knows (-1: not known, null: it does not matter), `settle` how far it is to
--- be. `slot` is the index of a partition in the append's heads, `nth` the place of an event among that partition's new
+-- partition is settled as far as the caller knows (-1: not known, null: it does not matter), or is with this append:
+-- `upto`. `slot` is the index of a partition in the append's heads, `nth` the place of an event among that partition's new
 -- ones; `was` is the version a row had when it was read: -1 if the delivery was not tried yet and has no row as far as
 -- known, -2 if it is accepted in this very append.
 create type log.new_head      as (partition smallint, events int, epoch bigint, known bigint, config int,
-                                  settled bigint, settle bigint);
+                                  settled bigint);
+create type log.new_settled   as (partition smallint, settled bigint, upto bigint);
 create type log.new_event     as (slot int, nth int, version int,
                                   was int,  -- 0, or: with this event its delivery is delivered, and the row goes
                                   type text, schema smallint, actor text, request text, stream text, endpoint text,
@@ -364,6 +365,7 @@ create type log.retired_secret as (partition smallint, owner text, id text, expi
 create function log.append(
   now       timestamptz,
   heads     log.new_head[],        -- the partitions touched, ascending; an epoch of null accepts any owner
+  settles   log.new_settled[],     -- those of them that are to be settled
   events    log.new_event[],
   messages  log.new_message[],     -- accepted, with their payloads
   named     log.new_name[],        -- those of them that were given one
@@ -385,33 +387,40 @@ create function log.append(
 -- HK001: epochs are over (other owners), HK003: configuration is not known that is in force; the detail lists the
 -- partitions. HK002: a state has moved on since it was read. lock_not_available: somebody uses a table that is to go.
 declare
-  base bigint[] := '{}'; settled bigint[] := '{}'; bare boolean[] := '{}';  -- bare: the untried have no rows indeed
-  filling boolean := false;  -- a stretch of 4096 events
-  head log.new_head; expected bigint; before bigint; found_settled bigint; hit int; more int;
+  base bigint[]; settled bigint[]; bare boolean[];  -- bare: the untried have no rows indeed
+  filling boolean;  -- a stretch of 4096 events
+  doubtful boolean; others smallint[]; fit bigint[]; hit int; more int;
 begin
-  foreach head in array heads loop
-    expected := head.settled;
-    if head.settle is not null then
-      update log.head h set settled = head.settle where h.partition = head.partition and h.settled = head.settled;
-      expected := case when found then head.settle else -1 end;
-    end if;
-    update log.head h set seq = h.seq + head.events, config = coalesce(h.seq + head.config, h.config)
-      where h.partition = head.partition and (head.epoch is null or h.epoch = head.epoch)
-        and (head.known is null or h.config <= head.known)
-      returning h.seq - head.events, h.settled into before, found_settled;
-    if not found then
-      perform log.refuse_heads(heads[cardinality(base) + 1:]);  -- those before have moved on with this append
-    end if;
-    if found_settled <> expected then  -- somebody has settled it: no delivery is without a row now, as far as known
-      perform log.settle(head.partition, found_settled, before);
-      found_settled := before;
-      expected := -1;
-    end if;
-    base := base || before;
-    settled := settled || found_settled;
-    bare := bare || (expected >= 0);
-    filling := filling or before >> 12 <> (before + head.events) >> 12;
-  end loop;
+  if cardinality(settles) > 0 then
+    perform from log.head h join unnest(heads) n using (partition) order by h.partition for update of h;
+    with now_settled as (
+      update log.head h set settled = s.upto from unnest(settles) s
+      where h.partition = s.partition and h.settled = s.settled returning h.partition)
+    select array_agg(s.partition) into others from unnest(settles) s
+      where s.partition not in (select n.partition from now_settled n);
+  end if;
+  with moved as (
+    update log.head h set seq = h.seq + n.events, config = coalesce(h.seq + n.config, h.config)
+      from unnest(heads) with ordinality n(partition, events, epoch, known, config, settled, nth)
+      where h.partition = n.partition and (n.epoch is null or h.epoch = n.epoch)
+        and (n.known is null or h.config <= n.known)
+      returning n.nth, h.seq - n.events as before, h.seq, h.settled,
+        h.settled = n.settled and (others is null or h.partition <> all(others)) as bare)
+  select coalesce(array_agg(m.nth), '{}'), coalesce(array_agg(m.before), '{}'), coalesce(array_agg(m.settled), '{}'),
+         array_agg(m.bare), bool_or(m.before >> 12 <> m.seq >> 12), bool_or(not m.bare)
+    into fit, base, settled, bare, filling, doubtful
+    from (select * from moved order by nth) m;
+  if cardinality(fit) <> cardinality(heads) then
+    perform log.refuse_heads(heads, fit);
+  end if;
+  if doubtful then  -- somebody has settled it: no delivery is without a row now, as far as known
+    for nth in 1..cardinality(heads) loop
+      if not bare[nth] then
+        perform log.settle(heads[nth].partition, settled[nth], base[nth]);
+        settled[nth] := base[nth];
+      end if;
+    end loop;
+  end if;
 
   if cardinality(returned) > 0 then
     -- A delivered one has no row that could tell whether it has moved on: its last event does. (Not by the index of
@@ -439,8 +448,10 @@ begin
     from unnest(events) e;
   if filling then
     for nth in 1..cardinality(heads) loop
-      insert into state.mention
-        select m.* from log.mentions(heads[nth].partition, base[nth], base[nth] + heads[nth].events) m;
+      if base[nth] >> 12 <> (base[nth] + heads[nth].events) >> 12 then
+        insert into state.mention
+          select m.* from log.mentions(heads[nth].partition, base[nth], base[nth] + heads[nth].events) m;
+      end if;
     end loop;
   end if;
 
@@ -583,9 +594,11 @@ create function log.whose(endpoint text, type text, body bytea) returns text lan
 $$;
 
 create function log.mentions(part smallint, before bigint, upto bigint)
-  returns table (partition smallint, stretch int, whose text, places smallint[]) language sql stable as $$
+  returns table (partition smallint, stretch int, whose text, places smallint[]) language sql stable
+  set enable_sort = off as $$
   -- Who is mentioned in the stretches that are whole at `upto` and were not at `before`: what is in state.mention.
-  select part, ((e.seq - 1) >> 12)::int, e.whose, array_agg(((e.seq - 1) & 4095)::smallint order by e.seq)
+  -- Grouped by hash, so the places stay in the order in which they come.
+  select part, ((e.seq - 1) >> 12)::int, e.whose, array_agg(((e.seq - 1) & 4095)::smallint)
   from (
     select a.seq, log.whose(a.endpoint, a.type, a.body) from log.event a
     where a.partition = part and a.seq > (before >> 12) << 12 and a.seq <= (upto >> 12) << 12
@@ -638,15 +651,18 @@ create function log.oldest_of(part smallint, who text, after bigint, before bigi
   where h.partition = part;
 $$;
 
-create function log.refuse_heads(heads log.new_head[]) returns void language plpgsql as $$
--- Says why an append may not be: HK001 or HK003, with the partitions as detail.
+create function log.refuse_heads(heads log.new_head[], fit bigint[]) returns void language plpgsql as $$
+-- Says why an append may not be: HK001 or HK003, with the partitions as detail. `fit`: the places of the heads that do,
+-- and have moved on with this append.
 declare
   lost text; unknown text;
 begin
   select string_agg(n.partition::text, ',') filter (where h.epoch is distinct from n.epoch and n.epoch is not null),
          string_agg(n.partition::text, ',') filter (where h.config > n.known)
     into lost, unknown
-    from unnest(heads) n left join log.head h using (partition);
+    from unnest(heads) with ordinality n(partition, events, epoch, known, config, settled, nth)
+    left join log.head h using (partition)
+    where n.nth <> all(fit);
   if unknown is not null and lost is null then
     raise exception 'the configuration has moved on' using errcode = 'HK003', detail = unknown;
   end if;
