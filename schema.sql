@@ -423,8 +423,7 @@ begin
   end if;
 
   if cardinality(returned) > 0 then
-    -- A delivered one has no row that could tell whether it has moved on: its last event does. (Not by the index of
-    -- the endpoint, which may have had millions.)
+    -- A delivered one has no row that could tell whether it has moved on: its last event does.
     select count(*) into hit from unnest(returned) r
       cross join lateral (
         select e.version from log.event e

@@ -62,7 +62,7 @@ _DELIVERIES: Final = """
   cross join lateral (
     select * from state.delivery d
     where d.partition = k.partition and d.message = k.message and d.endpoint = k.endpoint limit 1) s"""
-# Never by the index of the endpoint, which may have had millions of others: a message has few.
+# By the stream of the message, which has few, and not by the list of the endpoint, which may have had millions.
 _STORY: Final = f"""
   select e.*, k.endpoint as asked from unnest($1::smallint[], $2::text[], $3::text[]) k(partition, message, endpoint)
   cross join lateral (

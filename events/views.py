@@ -292,8 +292,9 @@ class Views:
 
     async def _urls(self, partition: int, endpoints: set[str]) -> dict[str, list[tuple[int, int, str]]]:
         """Of each endpoint, from which version and position on it had which URL, in order."""
-        statement = """select stream, version, seq, type, schema, body from log.event
-          where partition = $1 and stream = any($2) and type = any($3) order by seq"""
+        statement = """select e.* from unnest($2::text[]) k(stream) cross join lateral (
+            select stream, version, seq, type, schema, body from log.event x
+            where x.partition = $1 and x.stream = k.stream and x.type = any($3) order by x.seq) e"""
         kinds = [kind.__name__ for kind in _CONFIGS]
         async with self.reading() as connection:
             rows = await connection.fetch(statement, partition, sorted(endpoints), kinds)

@@ -193,3 +193,14 @@ async def test_a_gap_where_it_is_probed_is_an_error(connection: asyncpg.Connecti
     await write(connection, row(1, 1), row(1, 4))
     with pytest.raises(LookupError, match="no event"):
         await replay.position_at(connection, 1, NOON)
+
+
+async def test_a_message_accepted_twice_is_found(connection: asyncpg.Connection) -> None:
+    accepted = [
+        (0, seq, NOON, f"msg_{seq % 3}", None, 1, "MessageAccepted", 1, "x", None, b"{}") for seq in (1, 2, 3)
+    ]
+    await write(connection, *accepted, row(0, 4))
+    assert await replay.accepted_twice(connection, 0) is None
+    await write(connection, (0, 5, *accepted[0][2:]))
+    assert await replay.accepted_twice(connection, 0) == "msg_1"
+    assert await replay.accepted_twice(connection, 1) is None

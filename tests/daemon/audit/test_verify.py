@@ -253,6 +253,15 @@ async def test_many_findings_are_counted_and_the_first_are_shown(evidence: Evide
             "order: event (0, -5): stands before the first event",
         ),
         (
+            [
+                f"insert into log.event (partition, seq, {COLUMNS}) select 0, 167, "  # noqa: ISC004
+                f"{COLUMNS.replace('body', 'replace(convert_from(body, $$UTF8$$), $$ep_$$, $$no_$$)::bytea')}"
+                " from log.event where seq = 7",
+                "update log.head set seq = 167 where partition = 0",
+            ],
+            "order: message msg_000: is accepted twice",
+        ),
+        (
             ["delete from log.tile"],
             "tree: partition 0, level 0 of the tiles: is not that of a tree of 166 events",
         ),
