@@ -24,7 +24,7 @@ create table log.head (
   settled     bigint not null default 0,  -- every delivery accepted up to here has its row, unless it is delivered
   epoch       bigint not null default 0,  -- rises with every change of owner: the fence for outcomes
   owner       text                        -- a process of log.process; when that is gone, the partition is free
-) with (fillfactor = 10);
+) with (fillfactor = 10, autovacuum_analyze_threshold = 2000000000);
 comment on table log.head is 'One row a partition: its order, its owner. Their number is fixed when the database is made.';
 
 create table log.process (
@@ -224,7 +224,7 @@ create index delivery_ended on state.delivery (partition, endpoint, message) whe
 
 create table state.mention (
   partition smallint   not null,
-  stretch   int        not null,  -- of the partition: the events stretch * 4096 + 1 to (stretch + 1) * 4096
+  stretch   int        not null,  -- of the partition, see log.border
   whose     text       not null collate "C",  -- see log.whose
   places    smallint[] not null,  -- in the stretch, from 0 on, in order
   primary key (partition, stretch, whose)  -- what is new goes to the right edge, whoever it is
@@ -388,7 +388,7 @@ create function log.append(
 -- partitions. HK002: a state has moved on since it was read. lock_not_available: somebody uses a table that is to go.
 declare
   base bigint[]; settled bigint[]; bare boolean[];  -- bare: the untried have no rows indeed
-  filling boolean;  -- a stretch of 4096 events
+  filling boolean;  -- a stretch of events, see log.border
   doubtful boolean; others smallint[]; fit bigint[]; hit int; more int;
 begin
   if cardinality(settles) > 0 then
@@ -404,10 +404,11 @@ begin
       from unnest(heads) with ordinality n(partition, events, epoch, known, config, settled, nth)
       where h.partition = n.partition and (n.epoch is null or h.epoch = n.epoch)
         and (n.known is null or h.config <= n.known)
-      returning n.nth, h.seq - n.events as before, h.seq, h.settled,
-        h.settled = n.settled and (others is null or h.partition <> all(others)) as bare)
+      returning n.nth, h.seq - n.events as before, h.settled,
+        h.settled = n.settled and (others is null or h.partition <> all(others)) as bare,
+        log.stretch(h.partition, h.seq - n.events + 1) <> log.stretch(h.partition, h.seq + 1) as fills)
   select coalesce(array_agg(m.nth), '{}'), coalesce(array_agg(m.before), '{}'), coalesce(array_agg(m.settled), '{}'),
-         array_agg(m.bare), bool_or(m.before >> 12 <> m.seq >> 12), bool_or(not m.bare)
+         array_agg(m.bare), bool_or(m.fills), bool_or(not m.bare)
     into fit, base, settled, bare, filling, doubtful
     from (select * from moved order by nth) m;
   if cardinality(fit) <> cardinality(heads) then
@@ -447,7 +448,12 @@ begin
     from unnest(events) e;
   if filling then
     for nth in 1..cardinality(heads) loop
-      if base[nth] >> 12 <> (base[nth] + heads[nth].events) >> 12 then
+      if log.stretch(heads[nth].partition, base[nth] + 1)
+         <> log.stretch(heads[nth].partition, base[nth] + heads[nth].events + 1) then
+        -- Nobody else writes them, so there are none; but one that was put there must not end all appends.
+        delete from state.mention m
+          where m.partition = heads[nth].partition and m.stretch >= log.stretch(heads[nth].partition, base[nth] + 1)
+            and m.stretch < log.stretch(heads[nth].partition, base[nth] + heads[nth].events + 1);
         insert into state.mention
           select m.* from log.mentions(heads[nth].partition, base[nth], base[nth] + heads[nth].events) m;
       end if;
@@ -584,6 +590,18 @@ begin
   end if;
 end $$;
 
+create function log.border(part smallint, stretch bigint) returns bigint language sql immutable as $$
+  -- The last position before a stretch: of 4096 events each, but for the first one, which is shorter. By how much
+  -- differs from partition to partition, or those that grow evenly would all fill theirs in one append: 2531 is 4096
+  -- by the golden ratio, which spreads any number of them.
+  select (stretch << 12) - (part * 2531 & 4095);
+$$;
+
+create function log.stretch(part smallint, seq bigint) returns bigint language sql immutable as $$
+  -- The stretch in which a position stands.
+  select (seq - 1 - log.border(part, 0)) >> 12;
+$$;
+
 create function log.whose(endpoint text, type text, body bytea) returns text language sql immutable as $$
   -- In whose list an event stands: its endpoint's, or of an accepted message its application's, the first of its
   -- fields. Cut out, not parsed: it is asked of every event, and must not fail whatever stands there.
@@ -594,16 +612,18 @@ $$;
 
 create function log.mentions(part smallint, before bigint, upto bigint)
   returns table (partition smallint, stretch int, whose text, places smallint[]) language sql stable
-  set enable_sort = off as $$
+  set enable_sort = off set enable_hashagg = on as $$
   -- Who is mentioned in the stretches that are whole at `upto` and were not at `before`: what is in state.mention.
   -- Grouped by hash, so the places stay in the order in which they come.
-  select part, ((e.seq - 1) >> 12)::int, e.whose, array_agg(((e.seq - 1) & 4095)::smallint)
+  select part, e.stretch::int, e.whose, array_agg((e.seq - 1 - log.border(part, e.stretch))::smallint)
   from (
-    select a.seq, log.whose(a.endpoint, a.type, a.body) from log.event a
-    where a.partition = part and a.seq > (before >> 12) << 12 and a.seq <= (upto >> 12) << 12
+    select a.seq, log.stretch(part, a.seq) as stretch, log.whose(a.endpoint, a.type, a.body) as whose
+    from log.event a
+    where a.partition = part and a.seq > log.border(part, log.stretch(part, before + 1))
+      and a.seq <= log.border(part, log.stretch(part, upto + 1))
     order by a.seq offset 0) e
   where e.whose is not null
-  group by 2, 3;
+  group by e.stretch, e.whose;
 $$;
 
 create function log.newest_of(part smallint, who text, after bigint, before bigint) returns setof bigint
@@ -614,16 +634,18 @@ create function log.newest_of(part smallint, who text, after bigint, before bigi
   select found.seq from log.head h cross join lateral (
     select * from (
       select e.seq from log.event e
-      where e.partition = part and e.seq > greatest(after, h.seq >> 12 << 12) and e.seq < before
-        and log.whose(e.endpoint, e.type, e.body) = who
+      where e.partition = part and e.seq > greatest(after, log.border(part, log.stretch(part, h.seq + 1)))
+        and e.seq < before and log.whose(e.endpoint, e.type, e.body) = who
       order by e.seq desc) tail
     union all
-    select p.seq from generate_series(least(h.seq, before - 1) - 1 >> 12, after >> 12, -1) s(stretch)
+    select p.seq
+    from generate_series(log.stretch(part, least(h.seq, before - 1)), log.stretch(part, least(h.seq, after) + 1), -1)
+      s(stretch)
     cross join lateral (
       select m.places from state.mention m
       where m.partition = part and m.stretch = s.stretch and m.whose = who limit 1) m
     cross join lateral (
-      select (s.stretch << 12) + 1 + m.places[nth] as seq
+      select log.border(part, s.stretch) + 1 + m.places[nth] as seq
       from generate_series(cardinality(m.places), 1, -1) n(nth)) p
     where p.seq > after and p.seq < before) found
   where h.partition = part;
@@ -633,19 +655,21 @@ create function log.oldest_of(part smallint, who text, after bigint, before bigi
   language sql stable as $$
   -- The same from the first one on.
   select found.seq from log.head h cross join lateral (
-    select p.seq from generate_series(after >> 12, least(h.seq, before - 1) - 1 >> 12) s(stretch)
+    select p.seq
+    from generate_series(log.stretch(part, least(h.seq, after) + 1), log.stretch(part, least(h.seq, before - 1)))
+      s(stretch)
     cross join lateral (
       select m.places from state.mention m
       where m.partition = part and m.stretch = s.stretch and m.whose = who limit 1) m
     cross join lateral (
-      select (s.stretch << 12) + 1 + m.places[nth] as seq
+      select log.border(part, s.stretch) + 1 + m.places[nth] as seq
       from generate_series(1, cardinality(m.places)) n(nth)) p
     where p.seq > after and p.seq < before
     union all
     select * from (
       select e.seq from log.event e
-      where e.partition = part and e.seq > greatest(after, h.seq >> 12 << 12) and e.seq < before
-        and log.whose(e.endpoint, e.type, e.body) = who
+      where e.partition = part and e.seq > greatest(after, log.border(part, log.stretch(part, h.seq + 1)))
+        and e.seq < before and log.whose(e.endpoint, e.type, e.body) = who
       order by e.seq) tail) found
   where h.partition = part;
 $$;
