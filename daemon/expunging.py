@@ -73,15 +73,16 @@ class Expunger:
             ids.mint(ids.MESSAGE, began + timedelta(seconds=1), bytes(ids.ENTROPY_BYTES)),
         )
         payloads = responses = 0
-        after = ""
+        after = highest = ""
         await self._store_no_more(application, until, asker)
         while True:
             async with self.turn:
                 found = await self._log.stored(partition, application.id, after, until, CHUNK)
                 if found is None:
                     return Expunged(payloads, responses, done=True)
+                highest = max(highest, found.until)
                 if found.bodies:
-                    command = ExpungeContent(application.id, partition, found.until, found.bodies, asker.reason)
+                    command = ExpungeContent(application.id, partition, highest, found.bodies, asker.reason)
                     await self._recorder.ask(command, asker.actor, asker.request)
                 else:  # not before: while these were read, another process may have stored what it was answered
                     after = found.last

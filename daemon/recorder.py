@@ -313,7 +313,8 @@ class Recorder:
     def _heed(self, recorded: Recorded) -> None:
         """What was expunged is in no table of the configuration."""
         if isinstance(recorded.event, ContentExpunged):
-            self.expunged[recorded.stream] = recorded.event.until
+            until = self.expunged.get(recorded.stream, "")
+            self.expunged[recorded.stream] = max(until, recorded.event.until)
 
     def lose(self, partitions: Iterable[int]) -> None:
         """These have other owners now: what was obtained for them here is not recorded any more."""

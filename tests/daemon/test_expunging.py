@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
@@ -9,6 +10,7 @@ from daemon.expunging import Expunged, Expunger
 from events.catalogue import ContentExpunged, DeliveryExpired, PayloadExpunged, ResponseExpunged
 from events.endpoint import UpdateEndpoint
 from events.log import Unavailable
+from events.message import AcceptMessage
 from events.outcome import Fault
 from tests.daemon.test_dispatcher import house, kinds, messages
 from tests.support.keeping import ASKER, Keeping, keeping
@@ -80,6 +82,17 @@ async def test_everything_of_an_application_goes_in_chunks(made: Keeping, monkey
     assert await made.expunger.application(application, ASKER) == Expunged(0, 0, done=True)
     assert [each.event.payloads for each in await made.recorded(ContentExpunged)] == [0, 2, 3, 2, 0]
     assert await made.payload(await made.message(application)) == b"{}", "what comes later is kept"
+
+
+async def test_chunks_go_by_acceptance_and_what_they_name_only_rises(made: Keeping, monkeypatch) -> None:
+    monkeypatch.setattr("daemon.expunging.CHUNK", 1)
+    application = await made.application()
+    one, two = made.mint("msg"), made.mint("msg")
+    for key in (two, one):
+        await made.recorder.ask(AcceptMessage(key, application.id, "t", b"{}", sha256(b"{}").hexdigest()), "test")
+    assert await made.expunger.application(application, ASKER) == Expunged(2, 0, done=True)
+    _, *events = [each.event for each in await made.recorded(ContentExpunged)]
+    assert events == [ContentExpunged(two, 1, 0, "asked to"), ContentExpunged(two, 1, 0, "asked to")]
 
 
 async def test_a_crash_between_chunks_leaves_whole_chunks_and_the_next_request_goes_on(

@@ -480,6 +480,15 @@ async def test_what_was_expunged_through_another_process_is_not_stored_by_this_o
 
 
 @virtual
+async def test_what_was_expunged_of_older_messages_lets_no_newer_answers_in() -> None:
+    desk = await Desk().open()
+    await elsewhere(desk, expunged)
+    await elsewhere(desk, lambda append: append.add(Fact(0, APP, 0, ContentExpunged("msg_1", 0, 0)), "test", None))
+    await desk.ask(create(1))
+    assert desk.recorder.expunged == {APP: "msg_2"}
+
+
+@virtual
 async def test_what_was_expunged_while_the_database_was_away_is_not_stored_either() -> None:
     desk = await Desk().open()
 
