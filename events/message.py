@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,8 @@ from events.catalogue import MessageAccepted
 from events.content import RETENTION_DAYS, last_day
 from events.delivery import Delivery
 from events.envelope import Fact, Recorded
+
+APPLICATION_CHARS_MAX: Final = 64  # of its id: what log.whose cuts out
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +71,12 @@ class AcceptTogether(msgspec.Struct, frozen=True):
 def named(messages: Iterable[Message]) -> list[EventId]:
     """The names of those that have one."""
     return [EventId(m.partition, m.application, m.event_id, m.id) for m in messages if m.event_id is not None]
+
+
+def listed(body: bytes, application: str) -> bool:
+    """Whether an acceptance tells its application as log.whose reads it: else its messages are in no list."""
+    told = body.startswith(f'{{"application":"{application}"'.encode())
+    return told and application.isascii() and len(application) <= APPLICATION_CHARS_MAX
 
 
 def born(fact: Fact | Recorded, event: MessageAccepted, at: datetime) -> tuple[Message, list[Delivery]]:

@@ -18,7 +18,7 @@ import asyncpg
 from events.leaf import RECORD_SQL
 
 _TWICE_S: Final = 3600.0
-"""Looking for it goes through all events of a partition."""
+"""Looking for it goes through all events."""
 
 STATEMENT: Final = 50_000
 """Records that one statement reads at most: a fifth of a second."""
@@ -33,8 +33,8 @@ _HEADS: Final = "select partition, seq from log.head order by partition"
 _SETTLED: Final = "select partition, settled from log.head"
 _LAST: Final = "select coalesce(max(seq), 0) from log.event where partition = $1"
 _TWICE: Final = """
-  select stream from log.event where partition = $1 and type = 'MessageAccepted'
-  group by stream having count(*) > 1 order by 1 limit 1"""
+  select stream from log.event where type = 'MessageAccepted'
+  group by stream, partition having count(*) > 1 order by stream, partition limit 10"""
 _AT: Final = "select at from log.event where partition = $1 and seq = $2"
 
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
@@ -97,10 +97,9 @@ async def last(connection: asyncpg.Connection, partition: int) -> int:
     return found
 
 
-async def accepted_twice(connection: asyncpg.Connection, partition: int) -> str | None:
-    """A message that is accepted more than once, if there is any: a fold that lets go of messages cannot tell."""
-    found: str | None = await connection.fetchval(_TWICE, partition, timeout=_TWICE_S)
-    return found
+async def accepted_twice(connection: asyncpg.Connection) -> list[str]:
+    """Messages that are accepted more than once, the first ten: a fold that lets go of messages cannot tell."""
+    return [row[0] for row in await connection.fetch(_TWICE, timeout=_TWICE_S)]
 
 
 async def position_at(connection: asyncpg.Connection, partition: int, moment: datetime) -> int:

@@ -17,7 +17,7 @@ from daemon.audit import jsonl, parquet, state_rows
 from daemon.audit.files import starts_with
 from daemon.audit.jsonl import Unreadable
 from events import checkpoint, leaf, replay
-from events.catalogue import PartitionTaken
+from events.catalogue import MessageAccepted, PartitionTaken
 from events.checkpoint import BadKey, BadNote, Checkpoint, VerifierKey
 from events.cloudevent import End, Item, Note
 from events.codec import UnreadableEvent
@@ -26,7 +26,7 @@ from events.envelope import Recorded
 from events.fold import BrokenLog, Fold
 from events.leaf import RawEvent
 from events.merkle import Frontier, leaf_hash
-from events.message import Message, named
+from events.message import Message, listed, named
 from events.tlog import IMPORTED
 
 BATCH: Final = 5000
@@ -141,6 +141,8 @@ class _Proof:
             _ = raw.at
             if raw.type == PartitionTaken.__name__:
                 self._taken(raw)
+            if raw.type == MessageAccepted.__name__ and not listed(raw.body, self.messages[-1].application):
+                raise NotLoaded(f"{where}: the application of the message is not told as the database looks for it")
         except UnreadableEvent as error:
             raise NotLoaded(f"{where}: {error}") from error
         except (BrokenLog, IllegalMove, AssertionError, KeyError, TypeError) as error:
@@ -273,9 +275,8 @@ async def _finish(connection: asyncpg.Connection, proof: _Proof) -> None:
     elif have != end.partitions:
         raise NotLoaded(f"the log has {end.partitions} partitions, and the database was made for {have}")
     positions = proof.fold.positions
-    for partition in positions:
-        if (message := await replay.accepted_twice(connection, partition)) is not None:
-            raise NotLoaded(f"message {message} is accepted twice")
+    for message in await replay.accepted_twice(connection):
+        raise NotLoaded(f"message {message} is accepted twice")
     epochs = [proof.epochs.get(partition, 0) for partition in positions]
     await connection.execute(_HEADS_SET, list(positions), list(positions.values()), epochs)
     await connection.execute(_MENTION, timeout=_COPY_S)

@@ -131,14 +131,14 @@ async def _fold(
             progress(rebuilt.events, sum(heads.values()))
 
         await replay.scan(streaming, partition, take)
-        if (message := await replay.accepted_twice(writing, partition)) is not None:
-            raise BrokenLog(f"message {message} is accepted twice")
         rowless = await _without_rows(writing, fold.untried(settled))
         await state_rows.write(
             writing, (each for key, each in fold.deliveries.items() if key not in rowless), shadow.SCHEMA
         )
         rebuilt.undelivered += len(fold.deliveries)
         entities += fold.entities.values()
+    for message in await replay.accepted_twice(writing):
+        raise BrokenLog(f"message {message} is accepted twice")
     rebuilt.entities = len(entities)
     for kind in {type(each) for each in entities}:
         await state_rows.write(writing, [each for each in entities if type(each) is kind], shadow.SCHEMA)

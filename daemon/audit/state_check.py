@@ -50,17 +50,18 @@ class StateCheck:
 
     async def messages(self, folded: Iterable[Message]) -> None:
         """These messages were accepted: each that was given a name is found by it."""
-        expected = {(each.partition, each.application, each.event_id): each for each in named(folded)}
+        expected = named(folded)
         if not expected:
             return
-        keys = [(key[0], *map(_storable, key[1:])) for key in expected]
+        keys = [(each.partition, _storable(each.application), _storable(each.event_id)) for each in expected]
         rows = await self._connection.fetch(_NAMED, *zip(*keys, strict=True))
         found = {row[:3]: EventId(*row) for row in map(tuple, rows)}
         self.rows += len(expected)
-        for key, name in expected.items():
+        for name in expected:  # each of them: where two have one name, the row is of one alone
             self._named[name.partition] += 1
-            if found.get(key) != name:
-                await self._differs("state.event_id", name.partition, name.message, None, found.get(key), name)
+            row = found.get((name.partition, name.application, name.event_id))
+            if row != name:
+                await self._differs("state.event_id", name.partition, name.message, None, row, name)
 
     async def name_count(self, partition: int) -> None:
         """No name of a message that was never accepted."""

@@ -112,6 +112,8 @@ class _Verification:
                 folded += fold.entities.values()
             report.sealed += tree.sealed
             report.checkpoints += tree.checkpoints
+        for message in await replay.accepted_twice(self._asking):
+            findings.add(Check.ORDER, f"message {message}", "is accepted twice")
         await self._state.entities(folded, whole)
         await self._bodies.close(heads.keys(), whole)
         report.rows, report.bodies = self._state.rows, self._bodies.bodies
@@ -154,8 +156,6 @@ class _Verification:
             self._findings.add(Check.ORDER, f"partition {partition}", what)
         if reading.folding:
             self._report.undelivered += len(fold.deliveries)
-            if (message := await replay.accepted_twice(self._asking, partition)) is not None:
-                self._findings.add(Check.ORDER, f"message {message}", "is accepted twice")
             await self._state.name_count(partition)
             await self._state.mentions(partition, reading.last)
             await self._state.deliveries(partition, fold.deliveries, fold.untried(self._settled))

@@ -200,7 +200,9 @@ async def test_a_message_accepted_twice_is_found(connection: asyncpg.Connection)
         (0, seq, NOON, f"msg_{seq % 3}", None, 1, "MessageAccepted", 1, "x", None, b"{}") for seq in (1, 2, 3)
     ]
     await write(connection, *accepted, row(0, 4))
-    assert await replay.accepted_twice(connection, 0) is None
+    assert await replay.accepted_twice(connection) == []
     await write(connection, (0, 5, *accepted[0][2:]))
-    assert await replay.accepted_twice(connection, 0) == "msg_1"
-    assert await replay.accepted_twice(connection, 1) is None
+    await write(connection, (1, 1, *accepted[1][2:]))  # a partition has its own ids
+    assert await replay.accepted_twice(connection) == ["msg_1"]
+    await write(connection, (1, 2, *accepted[1][2:]))
+    assert await replay.accepted_twice(connection) == ["msg_1", "msg_2"]

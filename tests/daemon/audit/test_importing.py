@@ -12,9 +12,11 @@ from daemon.audit.importing import Loaded, NotLoaded
 from daemon.audit.verify import verify
 from daemon.postgres.database import Database
 from events import cloudevent
+from events.append import Append
 from events.checkpoint import VerifierKey, log_id
 from events.cloudevent import End, Item, Note
 from events.leaf import RawEvent
+from tests.support.builders import NOW, accepting
 from tests.support.databases import Server
 from tests.support.exports import VKEY, dump, exported, fill, imported, seal, states
 from tests.support.state_equals_fold import assert_state_equals_fold
@@ -236,6 +238,18 @@ async def test_a_message_told_twice_is_refused(database: str, target: str, tmp_p
     file.write_bytes(b"".join(map(line, items)))
     with pytest.raises(NotLoaded, match="message msg_1 is accepted twice"):
         await imported(target, file)
+    assert await dump(target) == []
+
+
+@pytest.mark.parametrize("application", ["app_é", "x" * 65])
+async def test_a_message_that_would_be_in_no_list_is_refused(
+    database: str, target: str, tmp_path: Path, application: str
+) -> None:
+    append = accepting(Append(NOW), "ep_1", application=application)
+    await fill(database, append)
+    await exported(database, tmp_path / "log")
+    with pytest.raises(NotLoaded, match="line 1, event 0/1: the application of the message is not told as the data"):
+        await imported(target, tmp_path / "log")
     assert await dump(target) == []
 
 

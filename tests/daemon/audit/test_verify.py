@@ -221,6 +221,22 @@ async def test_every_table_is_looked_at(evidence: Evidence, statement: str, expe
     assert any(each.startswith(expected) for each in found), found
 
 
+@pytest.mark.parametrize("named", ["msg_038", "msg_039"])
+async def test_a_name_given_twice_is_named_though_one_row_fits(evidence: Evidence, named: str) -> None:
+    """Side by side, so that they are looked up together."""
+    await evidence.tamper(
+        "update log.event set body = replace(convert_from(body, 'UTF8'), 'of msg_039', 'of msg_038')::bytea "
+        "where type = 'MessageAccepted' and stream = 'msg_039'",
+        "delete from state.event_id where message in ('msg_038', 'msg_039')",
+        f"insert into state.event_id values (0, 'app_1', 'name of msg_038', '{named}')",
+        "delete from log.tile",
+        "delete from log.checkpoint",
+    )
+    other = "msg_039" if named == "msg_038" else "msg_038"
+    (found,) = await evidence.found()
+    assert found.startswith(f"state: state.event_id {other}: message is '{named}', and by the log '{other}'")
+
+
 async def test_the_owner_of_the_database_cannot_do_any_of_it(evidence: Evidence) -> None:
     connection = await evidence.database.dedicated()
     try:
