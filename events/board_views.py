@@ -13,7 +13,7 @@ from events.endpoint import Endpoint
 from events.log import Unavailable
 from events.log_views import Reading
 from events.rows import entity_from_row, from_row
-from events.views import Unread
+from events.views import CLOCKS_APART, POSITION, Unread
 
 DUE_ENDPOINTS_MAX: Final = 5000
 WALK: Final = 2000  # rows looked at for one page of deliveries that have ended
@@ -86,7 +86,7 @@ _SUCCEEDED: Final = """
 _RECENT: Final = """
   select count(*), count(*) filter (where type = 'AttemptSucceeded'), count(*) filter (where type = 'AttemptFailed'),
     min(at) from (
-    select x.type, x.at from log.newest_of($1, $2, 0, 9223372036854775807) k(place) cross join lateral (
+    select x.type, x.at from log.newest_of($1, $2, $5, 9223372036854775807) k(place) cross join lateral (
       select type, at from log.event where partition = $1 and seq = k.place limit 1) x limit $4) e
   where at > $3"""
 _BREAKER: Final = """
@@ -195,7 +195,9 @@ class BoardViews:
 
     async def recent(self, partition: int, endpoint: str, since: datetime) -> Recent:
         """How its attempts ended since a moment, the last RECENT of them."""
-        [(seen, delivered, failed, first)] = await self._fetch(_RECENT, partition, endpoint, since, RECENT)
+        found = await self._fetch(POSITION, partition, since, -CLOCKS_APART)
+        low = found[0][0] if found else 0  # a list that ended before is not gone through
+        [(seen, delivered, failed, first)] = await self._fetch(_RECENT, partition, endpoint, since, RECENT, low)
         return Recent(delivered, failed, first if seen >= RECENT else None)
 
     async def breaker(self, partition: int, endpoint: str) -> BreakerOpened | None:

@@ -71,8 +71,9 @@ _KEPT_RESPONSES: Final = """
 _MESSAGES: Final = """
   select e.stream, (e.at at time zone 'UTC')::date
     + coalesce((convert_from(e.body, 'UTF8')::json ->> 'retention_days')::int, $6) as day
-  from log.oldest_of($1, $2, coalesce((
-    select seq from log.event where partition = $1 and stream = $3 order by seq limit 1), 0), $7) k(place)
+  from (select coalesce((
+    select seq from log.event where partition = $1 and stream = $3 order by seq limit 1), 0) as seq offset 0) last
+  cross join lateral log.oldest_of($1, $2, last.seq, $7) k(place)
   cross join lateral (select * from log.event x where x.partition = $1 and x.seq = k.place limit 1) e
   where e.stream <= $4 limit $5"""
 _ATTEMPTS: Final = """

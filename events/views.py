@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
@@ -39,6 +39,9 @@ EPOCH: Final = datetime(2014, 5, 13, 16, 53, 20, tzinfo=UTC)
 """The earliest moment an id can name."""
 END: Final = datetime(2150, 1, 1, tzinfo=UTC)
 
+CLOCKS_APART: Final = timedelta(seconds=10)
+"""So far at most do the clocks of two processes differ: but for this, moments rise with positions."""
+
 _ATTEMPTS: Final = (AttemptSucceeded, AttemptFailed, AttemptAbandoned)
 _CONFIGS: Final = (EndpointRegistered, EndpointUpdated)
 _EVENTS: Final = "partition, seq, at, stream, endpoint, version, type, schema, actor, request, body"
@@ -53,6 +56,17 @@ _MESSAGES: Final = f"""
     and ($7::text is null or convert_from(body, 'UTF8')::jsonb -> 'channels' ? $7)
     and ($8::text[] is null or convert_from(body, 'UTF8')::jsonb ->> 'event_type' = any($8))
   limit $9"""  # noqa: S608
+# The last position before a moment, found by halving.
+POSITION: Final = """
+  with recursive halves(low, high) as (
+    select 0::bigint, seq from log.head where partition = $1
+    union all
+    select case when earlier then middle else low end, case when earlier then high else middle - 1 end
+    from (select low, high, (low + high + 1) / 2 as middle from halves where low < high) h
+    cross join lateral (select coalesce((
+      select at < $2::timestamptz + $3::interval from log.event
+      where partition = $1 and seq = middle), true) as earlier) e)
+  select low from halves where low >= high"""
 _SO_NARROWED: Final = """
   type = any($4) and at > $5 and at < $6
   and ($7::int is null or coalesce((convert_from(body, 'UTF8')::json ->> 'status')::int, 0) / 100 = $7)
@@ -370,22 +384,15 @@ async def _last_days(connection: asyncpg.Connection, attempts: Sequence[Recorded
 
 async def _span(connection: asyncpg.Connection, partition: int, narrowed: Narrowed) -> tuple[int, int]:
     """The positions between which all lies that was recorded then, both exclusive."""
-    after = await _position(connection, partition, narrowed.after)
-    return after, await _position(connection, partition, narrowed.before) + 1
+    after = await _position(connection, partition, narrowed.after, -CLOCKS_APART)
+    return after, await _position(connection, partition, narrowed.before, CLOCKS_APART) + 1
 
 
-async def _position(connection: asyncpg.Connection, partition: int, moment: datetime) -> int:
-    """The last position before `moment`: found by halving, since positions and moments rise together."""
-    statement = """
-      with recursive halves(low, high) as (
-        select 0::bigint, seq from log.head where partition = $1
-        union all
-        select case when earlier then middle else low end, case when earlier then high else middle - 1 end
-        from (select low, high, (low + high + 1) / 2 as middle from halves where low < high) h
-        cross join lateral (select coalesce((
-          select at < $2 from log.event where partition = $1 and seq = middle), true) as earlier) e)
-      select low from halves where low >= high"""
-    found: int | None = await connection.fetchval(statement, partition, moment)
+async def _position(
+    connection: asyncpg.Connection, partition: int, moment: datetime, later: timedelta = timedelta()
+) -> int:
+    """The last position before a moment, or so much later."""
+    found: int | None = await connection.fetchval(POSITION, partition, moment, later)
     return found or 0
 
 

@@ -1,6 +1,7 @@
 """What operators look up: every statement goes by an index, on tables that are well filled."""
 
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -90,6 +91,9 @@ async def test_the_boards_questions(explained):
     assert await board.succeeded(0, "msg_7", 10) == {"ep_14": 1, "ep_15": 1}
     recent = await board.recent(0, "ep_7", START)
     assert (recent.delivered, recent.failed, recent.since) == (300, 0, None)
+    at = START + timedelta(seconds=29_907)
+    assert (await board.recent(0, "ep_7", at)).delivered == 0
+    assert (await board.recent(0, "ep_7", at - timedelta(seconds=1))).delivered == 1
     assert await board.breaker(0, "ep_7") is None
     assert await board.secrets(0, "ep_7") == []
     assert len(await board.endpoints([(0, "ep_1"), (0, "ep_2")])) == 2

@@ -72,6 +72,23 @@ async def test_reads_walk_one_index_of_one_days_table(opened: Database, settings
         await connection.close()
 
 
+async def test_the_next_messages_of_an_application_are_found_without_going_through_all(opened: Database) -> None:
+    log = PostgresLog(opened.dedicated, opened.reading)
+    append = Append(NOW)
+    for number in range(3000):
+        accepting(append, message=f"msg_{number:04}")
+    await log.append(append)
+    await log.close()
+    connection = await opened.dedicated(BY_INDEX)
+    explaining = Explaining(connection)
+    found = await bodies.stored(explaining, P, "app_1", "msg_0099", "msg_z", 20)
+    assert found is not None
+    assert (found.last, len(found.bodies)) == ("msg_0119", 20)
+    assert max(rows for _, _, rows in scans(explaining.plans[0])) < 200
+    assert "oldest_of" not in json.dumps(explaining.plans[0]), "it became part of the statement"
+    await connection.close()
+
+
 async def test_days_without_tables_hold_nothing(opened: Database) -> None:
     async with opened.reading() as connection:
         nowhere = date(2040, 1, 1)

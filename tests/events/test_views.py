@@ -2,6 +2,7 @@
 
 import json
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -144,6 +145,30 @@ async def test_positions_are_found_by_halving(explained):
     assert ([each.recorded.seq for each in found.items], found.done) == ([7], True)
     with pytest.raises(ValueError):
         await views.attempts(Attempts(0, "app_1", endpoint="ep_7"), Slice(5, ids.attempt_id(1, 7)))
+
+
+async def test_clocks_of_processes_may_differ_a_little(running):
+    views = running.desk.views
+    async with running.database() as connection:
+        seconds = {20002: 9, 20003: 0, 20004: 5, 20005: 4}  # by position
+        for seq, late in seconds.items():
+            moment = FILLED + timedelta(seconds=late)
+            await connection.execute(
+                FILL_MESSAGES.replace("$1", f"'{moment.isoformat()}'")
+                .replace("20002, 40001", f"{seq}, {seq}").replace("0, n,", f"0, {seq - 20000},")
+                .replace("n % 3", "1")
+            )  # fmt: skip
+        await connection.execute("update log.head set seq = 5 where partition = 0")
+
+    async def listed(**bounds):
+        between = Narrowed(**{name: FILLED + timedelta(seconds=late) for name, late in bounds.items()})
+        return {int(each.id[4:]) for each in (await views.messages(0, "app_1", Slice(9), between)).items}
+
+    assert await listed(before=5) == {20003, 20005}
+    assert await listed(after=4) == {20002, 20004}
+    assert await listed(after=3, before=6) == {20004, 20005}
+    extremes = Narrowed(after=datetime.min.replace(tzinfo=UTC), before=datetime.max.replace(tzinfo=UTC))
+    assert len((await views.messages(0, "app_1", Slice(9), extremes)).items) == 4
 
 
 async def test_admins_applications_and_secrets(running):
