@@ -381,11 +381,13 @@ create function log.append(
   returned  log.moved_delivery[],  -- delivered before, so without a row: they get one, unless they are again
   retired   log.retired_secret[],  -- are still good for a while
   news      text                   -- what other processes are told when this is committed
-) returns bigint[] language plpgsql as $$
+) returns bigint[] language plpgsql set enable_seqscan = off as $$
 -- Appends events and writes the states they lead to; answers the position before the first new one, a head, and then
 -- how far each is settled.
 -- HK001: epochs are over (other owners), HK003: configuration is not known that is in force; the detail lists the
 -- partitions. HK002: a state has moved on since it was read. lock_not_available: somebody uses a table that is to go.
+-- Without scans of whole tables, whatever the session prefers: so the heads are locked in the order in which they are
+-- given, or in that of their key, and no two appends wait for each other.
 declare
   base bigint[]; settled bigint[]; bare boolean[];  -- bare: the untried have no rows indeed
   filling boolean;  -- a stretch of events, see log.border

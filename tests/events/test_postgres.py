@@ -15,6 +15,9 @@ from events.postgres import PostgresLog
 from tests.support.builders import EP, NOW, accepting, changing, creating, registering
 from tests.support.state_equals_fold import assert_state_equals_fold
 
+WAITS = """
+  select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"""
+
 
 @pytest.fixture
 async def opened(database: str) -> AsyncIterator[Database]:
@@ -85,3 +88,28 @@ async def test_a_table_that_differs_from_the_log_is_found(opened: Database, data
     await connection.close()
     with pytest.raises(AssertionError, match=r"state\.delivery: 1 differ"):
         await assert_state_equals_fold(database)
+
+
+async def test_heads_are_locked_in_ascending_order_whatever_the_session_prefers(database: str) -> None:
+    """Two appends that lock the same heads in different orders would end in a deadlock."""
+    one, two = await asyncpg.connect(database), await asyncpg.connect(database)
+    opened = await Database.open(database, readers=1)
+    scanning = {"random_page_cost": "1000"}
+    log = PostgresLog(lambda _settings: asyncpg.connect(database, server_settings=scanning), opened.reading)
+    await one.execute("insert into log.head (partition) select generate_series(16, 99)")
+    for partition in (3, 15, 0, 9, 1):  # as they lie in the table
+        await one.execute("update log.head set epoch = epoch where partition = $1", partition)
+    await one.execute("vacuum analyze log.head")
+    append = Append(NOW)
+    for partition in range(16):
+        accepting(append, message=f"msg_{partition}", partition=partition)
+    async with one.transaction():
+        await one.execute("select from log.head where partition = 5 for update")
+        appending = asyncio.create_task(log.append(append))
+        while not await two.fetchval(WAITS):  # noqa: ASYNC110 - PostgreSQL has no event to wait for
+            await asyncio.sleep(0)
+        free = await two.fetch("select partition from log.head for update skip locked")
+        assert {row[0] for row in free} == set(range(6, 100))
+    await appending
+    for each in (one, two, log, opened):
+        await each.close()
