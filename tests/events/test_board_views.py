@@ -10,7 +10,7 @@ from events.delivery import DeliveryState
 from events.log import Unavailable
 from events.log_views import LogViews
 from events.postgres import BY_INDEX
-from events.views import EPOCH, Unread
+from events.views import CLOCKS_APART, EPOCH, Unread
 from tests.daemon.api.running import START, serve
 from tests.events.test_views import Explaining, nodes
 
@@ -125,3 +125,17 @@ async def test_a_look_that_cannot_have_its_rows_has_changed_nothing() -> None:
 
     with pytest.raises(Unread, match="away"):
         await BoardViews(None, away).overview()  # type: ignore[arg-type]
+
+
+async def test_the_recent_attempts_of_a_quiet_endpoint_are_looked_for_among_the_recent(explained, monkeypatch):
+    board, _, _ = explained
+    asked, fetch = [], board._fetch
+
+    async def noting(statement, *arguments):
+        asked.append(arguments)
+        return await fetch(statement, *arguments)
+
+    monkeypatch.setattr(board, "_fetch", noting)
+    assert (await board.recent(0, "ep_none", START + timedelta(seconds=30_000))).delivered == 0
+    assert asked[-1][-1] == 30_000 - CLOCKS_APART.seconds - 1, "not from the first event on"
+    assert (await board.recent(77, "ep_none", START)).delivered == 0, "there is no such partition"

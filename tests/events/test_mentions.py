@@ -168,3 +168,11 @@ async def test_what_somebody_put_into_a_stretch_that_is_not_full_ends_no_append(
     assert await lists(connection, "stray") == []
     assert await lists(connection, "ep_1") == list(range(1, STRETCH, 3))
     await connection.close()
+
+
+async def test_places_are_in_order_whatever_the_session_prefers(database: str) -> None:
+    connection = await asyncpg.connect(database, server_settings={"enable_hashagg": "off"})
+    await fill(connection, 3 * STRETCH)
+    for whose in ("ep_0", "ep_1"):
+        assert await lists(connection, whose) == [row[0] for row in await connection.fetch(ALL, whose, 0)]
+    await connection.close()
