@@ -27,12 +27,16 @@ Answer = Sequence[State]
 
 
 class Pending(msgspec.Struct):
-    """A command, who caused it, and who waits for the answer: None for outcomes, which nobody waits for."""
+    """A command, who caused it, and who waits for the answer: None for outcomes, which nobody waits for.
+
+    `held_bytes` is what it holds of payloads until it is answered.
+    """
 
     command: Command
     actor: str
     request: str | None
     answer: "asyncio.Future[Answer | Refusal] | None"
+    held_bytes: int = 0
 
 
 class Batch:

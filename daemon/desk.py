@@ -1,6 +1,7 @@
 """What every route works with: one way to ask for a change, one way to read."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from asyncio import Future
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from daemon.acting import Acts
@@ -33,11 +34,11 @@ class Desk:
         """A new id of this kind."""
         return ids.mint(prefix, self.clock.now(), self.entropy(ids.ENTROPY_BYTES))
 
-    def ask(self, command: Command, actor: str, request: str | None) -> Awaitable[Answer | Refusal]:
+    def ask(self, command: Command, actor: str, request: str | None) -> Future[Answer | Refusal]:
         """Have a command decided and committed. recorder.Busy; log.Unavailable when nothing is certain."""
         return self.recorder.ask(command, actor, request)
 
-    async def ask_all(self, commands: Sequence[Command], actor: str, request: str | None) -> list[Answer | Refusal]:
+    def ask_all(self, commands: Sequence[Command], actor: str, request: str | None) -> Future[list[Answer | Refusal]]:
         """Have many commands decided and committed, each for itself, in as few commits as they fit. As `ask`."""
         self.recorder.admit()
-        return await self.recorder.ask_all(commands, actor, request)
+        return self.recorder.ask_all(commands, actor, request)

@@ -87,17 +87,10 @@ class Recorder:
 
     # --- asking
 
-    async def ask(self, command: Command, actor: str, request: str | None = None) -> Answer | Refusal:
+    def ask(self, command: Command, actor: str, request: str | None = None) -> "asyncio.Future[Answer | Refusal]":
         """Have `command` decided and its facts committed. Busy; Unavailable when the outcome is not known."""
         self.admit()
-        answer: asyncio.Future[Answer | Refusal] = asyncio.get_running_loop().create_future()
-        size = payload_bytes(command)
-        self._waiting_bytes += size
-        try:
-            self._put(Pending(command, actor, request, answer))
-            return await answer
-        finally:
-            self._waiting_bytes -= size
+        return self._asked(command, actor, request)
 
     def admit(self) -> None:
         """Say whether anything is taken on from outside just now. Busy."""
@@ -108,23 +101,14 @@ class Recorder:
         if self._waiting_bytes >= QUEUE_BYTES_MAX:
             raise Busy(f"{self._waiting_bytes >> 20} MiB of payloads wait already; nothing was done")
 
-    async def ask_all(
+    def ask_all(
         self, commands: Sequence[Command], actor: str = "hookd", request: str | None = None
-    ) -> list[Answer | Refusal]:
+    ) -> "asyncio.Future[list[Answer | Refusal]]":
         """Have many commands recorded, in as few commits as they fit; the answers in the same order.
 
         What comes from outside is to `admit` first.
         """
-        loop = asyncio.get_running_loop()
-        answers: list[asyncio.Future[Answer | Refusal]] = [loop.create_future() for _ in commands]
-        size = sum(map(payload_bytes, commands))
-        self._waiting_bytes += size
-        try:
-            for command, answer in zip(commands, answers, strict=True):
-                self._put(Pending(command, actor, request, answer))
-            return await asyncio.gather(*answers)
-        finally:
-            self._waiting_bytes -= size
+        return asyncio.gather(*[self._asked(command, actor, request) for command in commands])
 
     def tell(self, command: RecordAttempt | EndDelivery) -> None:
         """Have an outcome recorded. It stays queued until it is, however long the database is away."""
@@ -146,6 +130,13 @@ class Recorder:
     def __len__(self) -> int:
         """Commands waiting."""
         return len(self._queue)
+
+    def _asked(self, command: Command, actor: str, request: str | None) -> "asyncio.Future[Answer | Refusal]":
+        answer: asyncio.Future[Answer | Refusal] = asyncio.get_running_loop().create_future()
+        size = payload_bytes(command)
+        self._waiting_bytes += size
+        self._put(Pending(command, actor, request, answer, size))
+        return answer
 
     def _put(self, pending: Pending) -> None:
         if not self._queue:
@@ -251,6 +242,7 @@ class Recorder:
             self._tell_followers(Committed(events, payloads, purged))
         for pending, answer in batch.answers:
             if pending.answer is not None:
+                self._waiting_bytes -= pending.held_bytes
                 if not pending.answer.done():
                     pending.answer.set_result(answer)
             elif not answer and isinstance(pending.command, RecordAttempt | EndDelivery):
@@ -351,8 +343,10 @@ class Recorder:
         if pending.answer is None:
             assert isinstance(pending.command, RecordAttempt | EndDelivery)
             self.on_ignored(pending.command)
-        elif not pending.answer.done():
-            pending.answer.set_result([])
+        else:
+            self._waiting_bytes -= pending.held_bytes
+            if not pending.answer.done():
+                pending.answer.set_result([])
 
     async def _wait_for_database(self, pending: list[Pending], error: Unavailable) -> None:
         """Those who asked are told that nothing is certain; outcomes wait until the database is back."""
@@ -376,8 +370,9 @@ class Recorder:
                 self.on_reconnected()
                 return
 
-    @staticmethod
-    def _fail(pending: Sequence[Pending], error: Exception) -> None:
+    def _fail(self, pending: Sequence[Pending], error: Exception) -> None:
         for each in pending:
+            self._waiting_bytes -= each.held_bytes
+            each.held_bytes = 0
             if each.answer is not None and not each.answer.done():
                 each.answer.set_exception(error)

@@ -1,8 +1,4 @@
-"""An answer that is whole when it is begun: head and body leave in one write.
-
-aiohttp's own Response can also be streamed, compressed and changed by hooks; what that costs on each answer is
-more than all of a handler's work.
-"""
+"""An answer that is whole when it is begun: head and body leave in one write."""
 
 import time
 from collections.abc import Mapping
@@ -12,9 +8,9 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
-from aiohttp import HttpVersion11, hdrs, web
-from aiohttp.abc import AbstractStreamWriter
-from multidict import CIMultiDict
+from aiohttp import hdrs
+
+from daemon.api.request import Request
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -22,8 +18,10 @@ NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
-class Answer(web.StreamResponse):
-    """A status, a body of one media type, and further headers. `request_id` is for the guard to set."""
+class Answer:
+    """A status, a body of one media type, and further headers."""
+
+    __slots__ = ("body", "headers", "media", "status")
 
     def __init__(
         self,
@@ -32,71 +30,38 @@ class Answer(web.StreamResponse):
         media: str = "",
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
-        """Take an answer; without a body it has no media type either.
-
-        The base class is not set up: all that the server asks of a response is answered here.
-        """
-        self._answer_status = status
-        self._further = headers
-        self._begun = False
-        self._stays = True
+        """Take an answer; without a body it has no media type either."""
+        self.status = status
         self.body = body
         self.media = "" if body is None else media
-        self.request_id = ""
-
-    @property
-    def status(self) -> int:
-        """The status."""
-        return self._answer_status
-
-    @property
-    def headers(self) -> CIMultiDict[str]:
-        """The headers that say something of the body, or were given, for a look."""
-        shown = CIMultiDict(self._further)
-        if self.media:
-            shown[hdrs.CONTENT_TYPE] = self.media
-        return shown
-
-    @property
-    def prepared(self) -> bool:
-        """Whether it has gone out."""
-        return self._begun
-
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the connection serves further requests."""
-        return self._stays
+        self.headers = headers
 
     def __repr__(self) -> str:
-        return f"<Answer {self._answer_status}>"
+        return f"<Answer {self.status}>"
 
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
-        """Send it, whole. Raises ConnectionError if the client has left."""
-        if not self._begun:
-            await request.writer.write(self.begin(request))
-        return request.writer
+    @property
+    def closes(self) -> bool:
+        """Whether the end of the connection is the end of the answer."""
+        return False
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to be sent."""
-        assert not data
-
-    def begin(self, request: web.BaseRequest) -> bytes:
-        """Give the bytes to send, all at once: for whoever sends them now."""
-        self._begun = True
-        self._stays = request.keep_alive
-        return self._written(request)
-
-    def _written(self, request: web.BaseRequest) -> bytes:
-        status, body = self._answer_status, self.body or b""
-        head = f"{_opening(status, self.media)}{REQUEST_ID_HEADER}: {self.request_id}\r\nDate: {_dates.now()}\r\n"
-        if self._further:
-            head += "".join(_line(name, value) for name, value in self._further.items())
-        if request.version != HttpVersion11 or not self._stays:
-            head += f"Connection: {'keep-alive' if self._stays else 'close'}\r\n"
-        if status in _BODILESS:
+    def written(self, request: Request, *, stays: bool) -> bytes:
+        """Give the bytes to send; `stays`: the connection takes further requests."""
+        body = self.body or b""
+        head = self.head(request, stays=stays)
+        if self.status in _BODILESS:
             return f"{head}\r\n".encode()
         head = f"{head}Content-Length: {len(body)}\r\n\r\n"
         return head.encode() if request.method == hdrs.METH_HEAD else head.encode() + body
+
+    def head(self, request: Request, *, stays: bool) -> str:
+        """Write the head, but for what tells the length of the body, and its last line."""
+        opening = _opening(self.status, self.media)
+        head = f"{opening}{REQUEST_ID_HEADER}: {request.id}\r\nDate: {_dates.now()}\r\n"
+        if self.headers:
+            head += "".join(_line(name, value) for name, value in self.headers.items())
+        if not (stays and request.is_http_1_1):
+            head += f"Connection: {'keep-alive' if stays else 'close'}\r\n"
+        return head
 
 
 class _Dates:

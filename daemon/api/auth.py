@@ -14,10 +14,11 @@ from http import HTTPStatus
 from typing import Any
 
 import jwt
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from daemon.api.errors import Denied
 from daemon.api.operation import Auth
+from daemon.api.request import Request
 
 ALGORITHM = "HS256"
 SECRET_BYTES_MIN = 32  # RFC 7518 §3.2: as long as the hash
@@ -98,9 +99,9 @@ class AdminIds:
         scheme = {"adminId": {"type": "apiKey", "in": "header", "name": ADMIN_ID_HEADER}}
         self.header: Auth[Admin] = Auth(self.check, scheme, (403,))
 
-    def check(self, request: web.BaseRequest) -> Admin:
+    def check(self, request: Request) -> Admin:
         """Read the header `admin-id`. Raises Denied (403)."""
-        given = request.headers.get(ADMIN_ID_HEADER, "")
+        given = request.header(ADMIN_ID_HEADER.encode())
         if not self.holds(given):
             raise _forbidden("The header admin-id is missing or wrong")
         return Admin(given)
@@ -186,21 +187,21 @@ class Tokens:
             raise _unauthenticated()
         return known.principal
 
-    def check_admin(self, request: web.BaseRequest) -> Admin:
+    def check_admin(self, request: Request) -> Admin:
         """Let an admin's token pass. Raises Denied."""
         principal = self.verify(bearer(request))
         if not isinstance(principal, Admin):
             raise _forbidden("Only an admin's token may do this")
         return principal
 
-    def check_org(self, request: web.BaseRequest) -> Org:
+    def check_org(self, request: Request) -> Org:
         """Let an organization's token pass; an application's is refused with 403. Raises Denied."""
         principal = self.check_tenant(request)
         if not isinstance(principal, Org):
             raise _forbidden("Only an organization's token may do this")
         return principal
 
-    def check_tenant(self, request: web.BaseRequest) -> Org | App:
+    def check_tenant(self, request: Request) -> Org | App:
         """Let an organization's or an application's token pass. Raises Denied."""
         principal = self.verify(bearer(request))
         if isinstance(principal, Admin):
@@ -209,21 +210,21 @@ class Tokens:
             raise _unauthenticated("An operator's token is not taken here: this is for an organization's")
         return principal
 
-    def check_operator(self, request: web.BaseRequest) -> Operator:
+    def check_operator(self, request: Request) -> Operator:
         """Let an operator's token pass. Raises Denied."""
         principal = self.verify(bearer(request))
         if not isinstance(principal, Operator):
             raise _forbidden("Only an operator's token may do this: hookd token --operator NAME prints one")
         return principal
 
-    def check_acting(self, request: web.BaseRequest) -> Operator:
+    def check_acting(self, request: Request) -> Operator:
         """Let an operator's token pass that may change things. Raises Denied."""
         principal = self.check_operator(request)
         if not principal.may_act:
             raise _forbidden("This token may only read: hookd token --operator NAME --write prints one that may act")
         return principal
 
-    def check_watcher(self, request: web.BaseRequest) -> Operator | Org | App:
+    def check_watcher(self, request: Request) -> Operator | Org | App:
         """Let an operator's, an organization's or an application's token pass. Raises Denied."""
         principal = self.verify(bearer(request))
         if isinstance(principal, Admin):
@@ -257,9 +258,9 @@ class Tokens:
         return verified
 
 
-def bearer(request: web.BaseRequest) -> str:
+def bearer(request: Request) -> str:
     """Read the token of the Authorization header. Raises Denied (401)."""
-    given = request.headers.get(hdrs.AUTHORIZATION, "")
+    given = request.header(b"authorization")
     if given.startswith("Bearer ey"):  # as nearly everybody spells it
         return given[7:].rstrip()
     scheme, _, token = given.partition(" ")

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeVar, get_args, get_origin
 
 import msgspec
-from aiohttp import HttpVersion11, hdrs, web
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import from_json
@@ -24,30 +23,6 @@ class Cut(Protocol):
 
     def __call__(self, body: bytes, path: Path = ()) -> dict[str, object]:
         """Give the values as a model takes them."""
-
-
-def at_once(request: web.BaseRequest) -> bytes | None:
-    """Take the bytes of a body that is here whole, as most are; None: it is not. Raises HTTPException (413)."""
-    content = request.content
-    if not content.is_eof():
-        return None
-    body = content.read_nowait()
-    if len(body) > request.client_max_size:
-        raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
-    return body
-
-
-async def received(request: web.BaseRequest) -> bytes:
-    """Wait for the bytes of a body that is on its way. Raises HTTPException (413)."""
-    await _ask_for_it(request)
-    return await request.read()
-
-
-async def _ask_for_it(request: web.BaseRequest) -> None:
-    """Tell a client that waits for the word that its body is wanted (RFC 9110 §10.1.1)."""
-    if request.version == HttpVersion11 and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun
 
 
 def body_reader(model: type[M]) -> Callable[[bytes], M]:

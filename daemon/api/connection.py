@@ -1,243 +1,340 @@
-"""One client's connection: what lies between aiohttp's parser and the guard.
+"""One client's connection: requests in, answers out, in their order.
 
-aiohttp's own loop makes a task and a writer for each request. Here one task serves the requests of a connection, and
-an answer that is whole leaves in one write. Parsing, limits, flow control and idle connections are aiohttp's.
-
-A client may send requests without waiting for answers (pipelining, RFC 9112 §9.3.2). They are answered in order, and
-each begins when the one before it is answered; unless that one made way, see `Request.make_way`.
+A client may send requests without waiting for answers (pipelining, RFC 9112 §9.3.2). They are answered in order,
+and each begins when those before it are answered; unless all of these only wait for their commit, and it asks for no
+more than a commit itself: see `Asked`. Such a request has no task: it begins when its bytes are there, and is
+answered when the recorder is done. Any other has a task of its own.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any, Final, cast
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol, cast
 
-from aiohttp import StreamReader, web
-from aiohttp.http import RawRequestMessage, StreamWriter
-from aiohttp.web_protocol import ERROR
+import structlog
+from aiohttp.tcp_helpers import tcp_keepalive
 
 from daemon.api.answer import Answer
+from daemon.api.asked import Asked
+from daemon.api.reader import PIECE_BYTES_MAX, RequestReader
+from daemon.api.request import Request
+
+log = structlog.get_logger()
 
 UNDER_WAY_MAX: Final = 64  # requests of one connection that wait for their commit together
+WAITING_MAX: Final = 64  # requests of one connection that are read and not begun
+KEEP_ALIVE_S: Final = 3630.0  # longer than a proxy's, which so is never the one surprised
+REQUEST_S: Final = 60.0  # from its first byte to its last, and for each part of the answers to be taken
+LINGER_S: Final = 10.0  # for what nobody wants to be read off, so that the client may read why
 
-Handle = Callable[["Request"], Awaitable[web.StreamResponse]]
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-
-class Request(web.BaseRequest):
-    """A request, and its place among those of its connection."""
-
-    def __init__(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        connection: "Connection",
-        handle: Handle,
-        before: "Request | None",
-    ) -> None:
-        loop, size = connection.loop, connection.body_bytes_max
-        task: Any = None  # for it nobody asks, and it would be a reference cycle
-        super().__init__(
-            message, payload, connection, StreamWriter(connection, loop), task, loop, client_max_size=size
-        )
-        self.connection = connection
-        self.handle = handle
-        self.before = before  # as long as that one is not answered
-        self.made_way = False
-        self.followed = False
-        self.answered: asyncio.Future[None] | None = None
-
-    def make_way(self) -> None:
-        """Let the next request of the connection begin before this one is answered.
-
-        Only for a handler whose next step is to ask the recorder, with no await before it, and that changes nothing
-        afterwards. Then its command is in the recorder's queue before the next request is even looked at, and that
-        queue is first in, first out: effects come in the order of the requests, and what is shared is the wait for
-        the commit. Only operations declared as `pipelined` go on at once; any other waits for its `turn` first, so it
-        finds done whatever was asked before it.
-        """
-        self.made_way = True
-        self.connection.hand_on()
-
-    async def turn(self) -> None:
-        """Wait until every request before this one is answered."""
-        if self.before is not None:
-            self.before.answered = self.connection.loop.create_future()
-            await self.before.answered
+Finished = Answer | Coroutine[Any, Any, Answer]
+Begun = Finished | Asked
 
 
-class Connection(web.RequestHandler):
-    """Serves the requests of one client.
+class Guard(Protocol):
+    """What answers requests, whatever they are."""
 
-    Of its tasks the latest takes the next request; those before it only finish what they have begun.
-    """
+    def begin(self, request: Request, *, alone: bool) -> Begun | None:
+        """Begin. None: not before those ahead of it are answered, if it is not `alone`."""
 
-    __slots__ = ("_tasks", "_under_way", "body_bytes_max", "loop")
+    def finish(self, request: Request) -> Finished:
+        """Go on with one that was `Asked`, now that its answer is there."""
 
-    def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop, body_bytes_max: int) -> None:
-        super().__init__(server, loop=loop, access_log=None)  # type: ignore[arg-type]
-        self.loop = loop
-        self.body_bytes_max = body_bytes_max
-        self._under_way: list[Request] = []  # in their order
-        self._tasks: set[asyncio.Task[None]] = set()  # all but the latest
+
+class Owner(Protocol):
+    """Who knows all connections."""
+
+    def connection_made(self, connection: Any, transport: Any) -> None:
+        """Learn of a new one."""
+
+    def connection_lost(self, connection: Any, exc: BaseException | None = None) -> None:
+        """Forget one that is over, with all it had to do."""
+
+
+class Connection(asyncio.Protocol):
+    """Serves the requests of one client."""
+
+    __slots__ = (
+        "_guard",
+        "_idle",
+        "_leaving",
+        "_loop",
+        "_lost",
+        "_owner",
+        "_paused",
+        "_reader",
+        "_rest",
+        "_since",
+        "_state",
+        "_stuck",
+        "_tasks",
+        "_transport",
+        "_under_way",
+        "_waiting_bytes_max",
+    )
+
+    def __init__(self, owner: Owner, guard: Guard, loop: asyncio.AbstractEventLoop, body_bytes_max: int) -> None:
+        self._owner = owner
+        self._guard = guard
+        self._loop = loop
+        self._reader = RequestReader(body_bytes_max)
+        self._waiting_bytes_max = body_bytes_max
+        self._rest = memoryview(b"")  # received, and to be read when those before it have begun
+        self._under_way: deque[Request] = deque()  # begun and not answered, in their order
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._paused = False  # nothing is received: too much waits
+        self._stuck = False  # the client does not take what it is sent
+        self._leaving = False
+        self._lost = False
+        self._idle: asyncio.Future[None] | None = None  # for whoever waits until nothing is left to do
+        self._state: object = None  # when it was looked at last
+        self._since = loop.time()  # it was first seen so
+        self._transport: asyncio.Transport
+
+    # --- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        tcp_keepalive(self._transport)
+        self._owner.connection_made(self, self._transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived."""
-        super().data_received(data)
-        self.hand_on()
-
-    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002
-        """Read on, if reading was stopped; the reader of a body asks for it each time."""
-        if self._reading_paused:
-            super().resume_reading(resume_parser)
-
-    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109
-        """Let what is under way end, and end what does not."""
+        """Read on, and begin what is whole."""
         try:
-            await super().shutdown(timeout)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-
-    def hand_on(self) -> None:
-        """Have a task of its own serve the next request, if the latest made way and the next one is here whole."""
-        under_way = self._under_way
-        if not under_way or not under_way[-1].made_way or not self._messages or not self._messages[0][1].is_eof():
-            return
-        older = self._task_handler  # None: one of those before ends the connection, with its answer or without
-        if len(under_way) >= UNDER_WAY_MAX or self._close or self._force_close or older is None:
-            return
-        under_way[-1].followed = True
-        self._tasks.add(older)
-        older.add_done_callback(self._tasks.discard)
-        self._task_handler = self.loop.create_task(self._serve_on(self._take()))
-
-    # --- the loop
-
-    async def start(self) -> None:
-        """Serve one request after the other."""
-        await self._serve_on(None)
-
-    async def _serve_on(self, request: Request | None) -> None:
-        """Serve a request and those after it, until the connection ends or another task serves the next one."""
-        try:
-            while True:
-                if request is None:
-                    if not self._messages and not self._close:
-                        self._waiter = self.loop.create_future()
-                        await self._waiter
-                        self._waiter = None
-                    if self._close or self._force_close:
-                        break
-                    request = self._take()
-                if not await self._serve(request):
-                    break
-                if request.followed:
-                    return
-                request = None
-                self._idle_from_now()
-        except ConnectionError:
-            pass  # the client has left
+            if self._rest or len(data) > PIECE_BYTES_MAX:
+                self._rest = memoryview(bytes(self._rest) + data if self._rest else data)
+                self._read_rest()
+                return
+            self._reader.feed(data)
+            self._go_on()
+            if self._reader.whole:
+                self._mind_the_queue()
         except Exception as error:  # noqa: BLE001 the guard answers all that can be answered
-            self.log_exception("Unhandled exception", exc_info=error)
-            self.force_close()
-        except BaseException:
-            if request is not None:
-                self.force_close()
-            raise
-        if not self._force_close:
-            self._task_handler = None
-            if self.transport is not None:
-                self.transport.close()
+            self._break_off(error)
 
-    def _idle_from_now(self) -> None:
-        """Set the time at which aiohttp closes the connection, if nothing arrives."""
-        self._next_keepalive_close_time = self.loop.time() + self._keepalive_timeout
-        if self._keepalive_handle is None:
-            self._keepalive_handle = self.loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+    def pause_writing(self) -> None:
+        """Begin nothing more: the client does not take what it was sent."""
+        self._stuck = True
 
-    def _take(self) -> Request:
-        message, payload = self._messages.popleft()
-        handle: Any = self._request_handler
-        if not isinstance(message, RawRequestMessage):  # the parser found that it is none
-            handle, message = self._make_error_handler(message), ERROR
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._stuck = False
+        self._go_on_and_read()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what nobody would read. What runs, runs to its end."""
+        self._lost = True
+        self._reader.ended = True
+        self._reader.whole.clear()
+        self._under_way.clear()
+        self._rest = memoryview(b"")
+        if not self._tasks:
+            self._forget(exc)
+
+    def _forget(self, exc: BaseException | None = None) -> None:
+        self._owner.connection_lost(self, exc)
+        self._rest_if_nothing_is_left()
+
+    def _break_off(self, error: BaseException) -> None:
+        log.error("connection_failed", exc_info=error)
+        self._transport.abort()
+
+    # --- requests
+
+    @property
+    def _over(self) -> bool:
+        return self._lost or self._transport.is_closing()
+
+    def _go_on(self) -> None:
+        """Begin all that may begin."""
+        whole, under_way = self._reader.whole, self._under_way
+        while whole and not self._stuck:
+            if under_way and (under_way[-1].runs or len(under_way) >= UNDER_WAY_MAX):
+                return
+            if self._over:
+                whole.clear()
+                return
+            request = whole.popleft()
+            if not self._begin(request):
+                whole.appendleft(request)
+                return
+        if not under_way and not whole:
+            self._nothing_waits()
+
+    def _begin(self, request: Request) -> bool:
+        """Begin a request; False if it has to wait for its turn."""
         under_way = self._under_way
-        request = Request(message, payload, self, handle, under_way[-1] if under_way else None)
-        under_way.append(request)
-        self._current_request = request
-        self._request_in_progress = True
-        assert self._parser is not None
-        assert self._manager is not None
-        self._manager.requests_count += 1
-        self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
-            self._resume_reading_if_drained()
-        return request
-
-    async def _serve(self, request: Request) -> bool:
-        """Serve one request; whether the connection stays."""
-        response: web.StreamResponse
-        try:
-            try:
-                response = await request.handle(request)
-            except web.HTTPException as raised:  # a redirect
-                response = raised
-            if request.before is not None:
-                await request.turn()
-            if not isinstance(response, Answer) or self._upgraded:
-                _, gone = await self.finish_response(request, response, None)
+        request.transport = self._transport
+        begun = self._guard.begin(request, alone=not under_way)
+        if type(begun) is Asked:
+            request.asked, request.connection = begun, self
+            under_way.append(request)
+            begun.answer.add_done_callback(request.committed)
+        elif isinstance(begun, Answer):
+            if under_way:
+                request.answer = begun
+                under_way.append(request)
             else:
-                gone = not self._send(request, response)
-                if self._paused:
-                    await self._drain_helper()
-            self._keepalive = bool(response.keep_alive) and not gone
-            payload = request.content
-            return self._keepalive and (payload.is_eof() or await self._is_read_off(payload))
-        finally:
-            self._end(request)
-
-    def _send(self, request: Request, answer: Answer) -> bool:
-        transport = self.transport
-        if transport is None or transport.is_closing():
+                self._write(request, begun)
+        elif begun is None:
             return False
-        if not answer.prepared:
-            transport.write(answer.begin(request))
+        else:
+            under_way.append(request)
+            self._run(request, cast("Coroutine[Any, Any, Answer]", begun))
         return True
 
-    async def _is_read_off(self, payload: StreamReader) -> bool:
-        """Read for a while what nobody wanted, so that the client may read its answer; whether all of it came."""
-        if self._force_close:
-            return False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._lingering_time):
-                while not payload.is_eof():
-                    await payload.readany()
-        return payload.is_eof()
+    def _run(self, request: Request, coroutine: Coroutine[Any, Any, Answer]) -> None:
+        """Answer a request in a task of its own."""
+        request.runs = True
+        task = self._loop.create_task(self._answer(request, coroutine))
+        self._tasks.add(task)
+        task.add_done_callback(self._ran)
 
-    def _end(self, request: Request) -> None:
-        """Strike a request off: it is answered, or never will be."""
-        under_way = self._under_way
-        under_way.remove(request)
-        if request.answered is not None and not request.answered.done():
-            request.answered.set_result(None)
-        if under_way:
-            if under_way[0].before is request:
-                under_way[0].before = None
-            self.hand_on()
+    async def _answer(self, request: Request, coroutine: Coroutine[Any, Any, Answer]) -> None:
+        request.answer = await coroutine
+        self._write_what_is_answered()
+
+    def _ran(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._break_off(error)
+        if self._lost and not self._tasks:
+            self._forget()
+
+    def committed(self, request: Request) -> None:
+        """Go on with a request whose command is answered."""
+        if self._over:
             return
-        self._current_request = None
-        self._request_in_progress = False
-        if self._handler_waiter is not None and not self._handler_waiter.done():
-            self._handler_waiter.set_result(None)
+        try:
+            answer = self._guard.finish(request)
+            if isinstance(answer, Answer):
+                request.answer = answer
+                self._write_what_is_answered()
+            else:
+                self._run(request, answer)
+        except Exception as error:  # noqa: BLE001 the guard answers all that can be answered
+            self._break_off(error)
 
+    # --- answers
 
-class Server(web.Server):
-    """Makes a connection for each client."""
+    def _write_what_is_answered(self) -> None:
+        """Write the answers whose turn it is, and begin those that waited for theirs."""
+        under_way = self._under_way
+        while under_way and under_way[0].answer is not None:
+            request = under_way.popleft()
+            self._write(request, request.answer)
+        self._go_on_and_read()
 
-    def __init__(self, handle: Handle, *, body_bytes_max: int) -> None:
-        """Take the handler of every request; `Request.read` refuses a larger body."""
-        super().__init__(cast("Any", handle))
-        self._body_bytes_max = body_bytes_max
+    def _write(self, request: Request, answer: Answer) -> None:
+        transport = self._transport
+        if self._over:
+            return
+        stays = request.keep_alive and not answer.closes and not (self._leaving and self._is_last)
+        if not request.begun:
+            transport.write(answer.written(request, stays=stays))
+        if not stays:
+            self._close()
 
-    def __call__(self) -> web.RequestHandler:
-        """Serve one more client."""
-        return Connection(self, asyncio.get_running_loop(), self._body_bytes_max)
+    @property
+    def _is_last(self) -> bool:
+        """Whether nothing is to be answered after what is written now."""
+        return self._reader.ended and not self._under_way and not self._reader.whole
+
+    def _nothing_waits(self) -> None:
+        """Ask for a body that its client holds back until then; or close, if nothing can come any more."""
+        reader = self._reader
+        if reader.expects:
+            reader.expects = False
+            self._transport.write(_CONTINUE)
+        elif reader.ended:
+            self._close()
+
+    def _close(self) -> None:
+        """Close when all that was written has left."""
+        self._reader.ended = True
+        self._reader.whole.clear()
+        self._transport.close()
+
+    # --- flow control
+
+    def _go_on_and_read(self) -> None:
+        """Begin what may begin, and receive again if there is room now."""
+        self._go_on()
+        if self._paused:
+            self._read_rest()
+
+    def _read_rest(self) -> None:
+        """Read what was received, piece by piece, as long as it can be begun."""
+        while self._rest and not self._is_full():
+            piece, self._rest = self._rest[:PIECE_BYTES_MAX], self._rest[PIECE_BYTES_MAX:]
+            self._reader.feed(piece)
+            self._go_on()
+        self._mind_the_queue()
+
+    def _is_full(self) -> bool:
+        waiting = self._reader.whole
+        return len(waiting) >= WAITING_MAX or sum(len(each.body) for each in waiting) >= self._waiting_bytes_max
+
+    def _mind_the_queue(self) -> None:
+        """Receive no more while too much waits."""
+        if self._over:
+            return
+        too_much = bool(self._rest) or self._is_full()
+        if too_much is not self._paused:
+            self._paused = too_much
+            (self._transport.pause_reading if too_much else self._transport.resume_reading)()
+
+    # --- time
+
+    def review(self, now: float) -> None:
+        """Close a connection on which nothing happens any more. `now` is the loop's time, in seconds."""
+        reader, under_way = self._reader, self._under_way
+        if self._over:
+            return
+        unsent = self._transport.get_write_buffer_size() if self._stuck else 0
+        state = (reader.received, reader.receiving, unsent, len(under_way))
+        if state != self._state:
+            self._state, self._since = state, now
+            return
+        quiet_s = now - self._since
+        if self._stuck:
+            if quiet_s >= REQUEST_S and not (under_way and under_way[0].begun):
+                self._transport.abort()
+        elif under_way or reader.whole:
+            return
+        elif not reader.receiving:
+            if quiet_s >= KEEP_ALIVE_S:
+                self._close()
+        elif quiet_s >= (LINGER_S if reader.discarding else REQUEST_S):
+            reader.give_up()
+            self._go_on()
+
+    # --- the end
+
+    def close(self) -> None:
+        """Serve what has begun to come, and nothing after it."""
+        self._leaving = True
+        self._reader.finish()
+        if not self._under_way and not self._reader.whole:
+            self._nothing_waits()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109
+        """Let what is under way end, and end what does not. `timeout` is in seconds."""
+        self.close()
+        if not self._is_idle:
+            self._idle = self._loop.create_future()
+            await asyncio.wait((self._idle,), timeout=timeout)
+        for task in self._tasks:
+            task.cancel()
+        self._transport.abort()
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._lost and not self._tasks
+
+    def _rest_if_nothing_is_left(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)

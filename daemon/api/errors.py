@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
-from aiohttp import web
 from pydantic import ValidationError
 
 Place = Literal["body", "query", "path"]
@@ -13,7 +12,6 @@ Place = Literal["body", "query", "path"]
 UNREADABLE = "json_invalid"  # pydantic's name for text that is not JSON: one name for it everywhere
 
 _CODES = {413: "payload_too_large"}  # where the code is not the phrase of RFC 9110
-_CARRIED = ("Allow", "Retry-After")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +84,3 @@ def from_status(status: int, headers: Mapping[str, str] | None = None) -> ApiErr
     phrase = HTTPStatus(status).phrase
     code = _CODES.get(status, phrase.lower().replace(" ", "_").replace("-", "_"))
     return ApiError(status, code, phrase, headers=headers)
-
-
-def from_http(raised: web.HTTPException) -> ApiError:
-    """Say what a handler of aiohttp's, or its reader of bodies, said as an ApiError."""
-    return from_status(raised.status, {name: raised.headers[name] for name in _CARRIED if name in raised.headers})

@@ -1,27 +1,26 @@
 """Around every operation: each request has an id, and each error leaves in its surface's dialect."""
 
 import secrets
-from collections.abc import Callable, Sequence
-from http import HTTPStatus
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Final, Protocol
 
 import structlog
-from aiohttp import web
-from multidict import istr
 from pydantic_core import to_json
 
 from daemon.api.answer import REQUEST_ID_HEADER, Answer
-from daemon.api.connection import Handle, Request
+from daemon.api.asked import Asked
+from daemon.api.connection import Begun, Finished
 from daemon.api.dialect import Dialect
-from daemon.api.errors import ApiError, Internal, from_http
+from daemon.api.errors import ApiError, Internal
+from daemon.api.request import Request
 from daemon.api.router import Router
 
 log = structlog.get_logger()
 
 REQUEST_ID_CHARS_MAX = 128
 
-_GIVEN: Final = istr(REQUEST_ID_HEADER)
+_GIVEN: Final = REQUEST_ID_HEADER.lower().encode()
 _PROCESS: Final = secrets.token_hex(8)
 _count: Final = count()
 
@@ -46,30 +45,63 @@ def fresh_id() -> str:
     return f"{_PROCESS}{next(_count):012x}"
 
 
-def guard(surfaces: Sequence[Speaker], router: Router, new_id: Callable[[], str] = fresh_id) -> Handle:
-    """Make the server's one handler. A surface whose prefix is "" speaks wherever no other does."""
-    speakers = sorted(surfaces, key=lambda surface: len(surface.prefix), reverse=True)
-    find = router.find
+class Guard:
+    """What answers every request. A surface whose prefix is "" speaks wherever no other does."""
 
-    async def handle(request: Request) -> web.StreamResponse:
-        given = request.headers.get(_GIVEN)
-        request_id = given if given and is_sane(given) else new_id()
-        response: web.StreamResponse
+    def __init__(self, surfaces: Sequence[Speaker], router: Router, new_id: Callable[[], str] = fresh_id) -> None:
+        self._speakers = sorted(surfaces, key=lambda surface: len(surface.prefix), reverse=True)
+        self._find = router.find
+        self._new_id = new_id
+
+    def begin(self, request: Request, *, alone: bool) -> Begun | None:
+        """Begin. None: not before those ahead of it are answered, if it is not `alone`."""
+        given = request.header(_GIVEN)
+        request.id = given if given and is_sane(given) else self._new_id()
         try:
-            run, found = find(request.method, request.rel_url.path_safe)
-            response = await run(request, request_id, found)
-        except Exception as raised:  # whatever it is, the client gets an answer it can read
-            if isinstance(raised, web.HTTPException) and raised.status < HTTPStatus.BAD_REQUEST:
-                raised.headers[REQUEST_ID_HEADER] = request_id
-                raise  # a redirect
-            response = _answer(_speaker(speakers, request.path), request, request_id, raised)
-        if isinstance(response, Answer):
-            response.request_id = request_id
-        elif not response.prepared:  # the head of a stream has gone out already
-            response.headers[REQUEST_ID_HEADER] = request_id
-        return response
+            if request.fault is not None:
+                return self._failed(request, request.fault)
+            run, request.found = self._find(request.method, request.path)
+            if not alone and not run.at_once:
+                return None
+            request.run = run
+            begun = run.begin(request)
+        except Exception as raised:  # noqa: BLE001 whatever it is, the client gets an answer it can read
+            return self._failed(request, raised)
+        return begun if isinstance(begun, Asked | Answer) else self._guarded(request, begun)
 
-    return handle
+    def finish(self, request: Request) -> Finished:
+        """Go on with one that was `Asked`, now that its answer is there."""
+        try:
+            finished = request.run.finish(request)
+        except Exception as raised:  # noqa: BLE001 as above
+            return self._failed(request, raised)
+        return finished if isinstance(finished, Answer) else self._guarded(request, finished)
+
+    async def _guarded(self, request: Request, coroutine: Awaitable[Answer]) -> Answer:
+        try:
+            return await coroutine
+        except Exception as raised:  # noqa: BLE001 as above
+            return self._failed(request, raised)
+
+    def _failed(self, request: Request, raised: Exception) -> Answer:
+        path = _path(request)
+        surface = _speaker(self._speakers, path)
+        error = raised if isinstance(raised, ApiError) else surface.explain(raised)
+        if error is None:
+            log.error("request_failed", method=request.method, path=path, request_id=request.id, exc_info=raised)
+            error = Internal()
+        if request.begun:
+            request.transport.close()  # a part of some answer is out: no second one may follow it
+        status, body = surface.dialect.say(error, request.id)
+        return Answer(status, to_json(body), surface.dialect.media, error.headers)
+
+
+def _path(request: Request) -> str:
+    """The path without the query: there may be secrets in that."""
+    try:
+        return request.path
+    except ApiError:
+        return ""
 
 
 def is_sane(request_id: str) -> bool:
@@ -86,35 +118,3 @@ def _speaker(speakers: Sequence[Speaker], path: str) -> Speaker:
         if path.startswith(f"{surface.prefix}/") or path == surface.prefix:
             return surface
     return speakers[-1]
-
-
-def _answer(surface: Speaker, request: web.BaseRequest, request_id: str, raised: Exception) -> Answer:
-    error = _known(surface, request, raised)
-    if error is None:
-        log.error(
-            "request_failed",
-            method=request.method,
-            path=request.path,  # without the query: there may be secrets in it
-            request_id=request_id,
-            exc_info=raised,
-        )
-        error = Internal()
-    if request.writer.output_size > 0 and request.transport is not None:
-        request.transport.close()  # a part of some answer is out: no second one may follow it
-    status, body = surface.dialect.say(error, request_id)
-    return Answer(status, to_json(body), surface.dialect.media, error.headers)
-
-
-def _known(surface: Speaker, request: web.BaseRequest, raised: Exception) -> ApiError | None:
-    if isinstance(raised, ApiError):
-        return raised
-    if isinstance(raised, web.HTTPException):
-        return from_http(raised)
-    if isinstance(raised, web.RequestPayloadError) or (isinstance(raised, ConnectionError) and _gone(request)):
-        return ApiError(400, "generic_error", "The body ended before it was whole")
-    return surface.explain(raised)
-
-
-def _gone(request: web.BaseRequest) -> bool:
-    """Whether the client has left: no failure of ours, and nobody hears the answer."""
-    return request.transport is None or request.transport.is_closing()

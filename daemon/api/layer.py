@@ -16,14 +16,15 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from daemon.api.answer import Answer
-from daemon.api.connection import Request, Server
 from daemon.api.dialect import Dialect
 from daemon.api.errors import ApiError
-from daemon.api.guard import fresh_id, guard
+from daemon.api.guard import Guard, fresh_id
 from daemon.api.openapi import document
-from daemon.api.operation import Auth, Handler, Operation, Refused, State, runner
+from daemon.api.operation import Auth, Handler, Operation, Refused, Runner, State
 from daemon.api.reply import JSON
+from daemon.api.request import Request
 from daemon.api.router import Route, Router, Run
+from daemon.api.server import Server
 
 H = TypeVar("H", bound=Handler)
 
@@ -77,14 +78,13 @@ class Surface:
         auth: Auth[Any] | None = None,
         tag: str = "",
         media: str = JSON,
-        pipelined: bool = False,
         name: str | None = None,
     ) -> Callable[[H], H]:
         """Declare an operation; the handler stays as it is.
 
         The handler takes a Call, then by name: each path parameter, `body` and `query` where declared. It
-        returns what `out` says, None, a Reply, a refusal, or a stream of its own. `pipelined` is for those who do
-        nothing but ask the recorder, see `Request.make_way`. `name` is the operationId, the handler's name if not
+        returns what `out` says, None, a Reply, a refusal, or an Answer of its own. One that has nothing to do but to
+        ask the recorder is a plain function, see `Operation`. `name` is the operationId, the handler's name if not
         given. Raises TypeError if handler and declaration disagree.
         """
 
@@ -103,7 +103,6 @@ class Surface:
                 auth=auth,
                 tag=tag,
                 media=media,
-                pipelined=pipelined,
             )
             self._add(operation)
             return handler
@@ -116,11 +115,11 @@ class Surface:
 
     def routes(self, state: State) -> list[Route]:
         """Give the routes, and that of the document at `openapi.json`."""
-        runs = [
-            (operation.method, operation.path, runner(operation, self._refused, state))
+        runs: list[tuple[str, str, Run]] = [
+            (operation.method, operation.path, Runner(operation, self._refused, state))
             for operation in self.operations
         ]
-        runs.append(("GET", "/openapi.json", _constant(self.openapi())))
+        runs.append(("GET", "/openapi.json", _Constant(self.openapi())))
         return [
             Route(spelt, self.prefix + path + end, run)
             for method, path, run in runs
@@ -146,11 +145,19 @@ def serve(
     `state` is what handlers find with `call.state`.
     """
     router = Router([route for surface in surfaces for route in surface.routes(state)])
-    return Server(guard(surfaces, router, new_id), body_bytes_max=body_bytes_max)
+    return Server(Guard(surfaces, router, new_id), body_bytes_max=body_bytes_max)
 
 
-def _constant(content: bytes) -> Run:
-    async def answer(_request: Request, _request_id: str, _found: dict[str, Any]) -> Answer:
-        return Answer(200, content, JSON)
+class _Constant:
+    """Answers the same each time."""
 
-    return answer
+    at_once = True
+
+    def __init__(self, content: bytes) -> None:
+        self._answer = Answer(200, content, JSON)
+
+    def begin(self, _request: Request) -> Answer:
+        return self._answer
+
+    def finish(self, _request: Request) -> Answer:
+        return self._answer

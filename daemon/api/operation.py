@@ -10,20 +10,21 @@ import msgspec
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from daemon.api.body import at_once, body_reader, received
-from daemon.api.connection import Request
+from daemon.api.answer import Answer
+from daemon.api.asked import Asked
+from daemon.api.body import body_reader
+from daemon.api.connection import Begun, Finished
 from daemon.api.errors import ApiError, invalid
 from daemon.api.query import query_reader
 from daemon.api.reply import JSON, Reply, encoder, responder
-from daemon.api.router import Run
+from daemon.api.request import Request
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
-Q = TypeVar("Q")
 S = TypeVar("S")
 
 State = Mapping[web.AppKey[Any], Any]
-Handler = Callable[..., Awaitable[Any]]
+Handler = Callable[..., Any]
 Refused = Callable[[object], ApiError | None]
 
 FRESHEN: web.AppKey[Callable[[], Awaitable[bool]]] = web.AppKey("freshen")
@@ -37,23 +38,12 @@ _PARAMETER = re.compile(r"\{(\w+)")
 class Auth(Generic[P]):
     """Who may call: `check` gives the principal or raises Denied; the rest is for the documentation.
 
-    `check` is a function or a coroutine function. All `schemes` are required together; each is an OpenAPI Security
-    Scheme Object by its name.
+    All `schemes` are required together; each is an OpenAPI Security Scheme Object by its name.
     """
 
-    check: Callable[[web.BaseRequest], P | Awaitable[P]]
+    check: Callable[[Request], P]
     schemes: Mapping[str, Mapping[str, str]]
     statuses: tuple[int, ...] = (401,)
-
-
-def both(first: Auth[P], second: Auth[Q]) -> Auth[tuple[P, Q]]:
-    """Require two proofs, in this order."""
-
-    async def check(request: web.BaseRequest) -> tuple[P, Q]:
-        return await _settled(first.check(request)), await _settled(second.check(request))
-
-    statuses = tuple(sorted({*first.statuses, *second.statuses}))
-    return Auth(check, {**first.schemes, **second.schemes}, statuses)
 
 
 class Call(msgspec.Struct, Generic[P_co], frozen=True):
@@ -74,7 +64,8 @@ class Call(msgspec.Struct, Generic[P_co], frozen=True):
 class Operation:
     """A declaration; `also` are further successful statuses, `errors` those the handler answers with.
 
-    `pipelined`: it may begin while those before it on the connection wait for their commit, see `Request.make_way`.
+    A handler is a coroutine function; or a plain one that gives what it `Asked`, or a coroutine where there is more
+    to do. Only a request for a plain one may begin while those before it on the connection wait for their commit.
     """
 
     method: str
@@ -90,7 +81,6 @@ class Operation:
     auth: Auth[Any] | None = None
     tag: str = ""
     media: str = JSON
-    pipelined: bool = False
 
     def __post_init__(self) -> None:
         """Find at the declaration what else the first request would find. Raises TypeError."""
@@ -110,64 +100,91 @@ class Operation:
         return {name: hints.get(name, str) for name in _PARAMETER.findall(self.path)}
 
 
-def runner(operation: Operation, refused: Refused, state: State) -> Run:
-    """Make what runs for a request. Everything it needs is looked up here, once."""
-    handler = operation.handler
-    check: Callable[[web.BaseRequest], Any] = operation.auth.check if operation.auth else _anyone
-    late = inspect.iscoroutinefunction(check)
-    read_path = _path_reader(operation.parameters)
-    read_query = query_reader(operation.query) if operation.query else None
-    unasked = _unasked(operation.query)
-    read_body = body_reader(operation.body) if operation.body else None
-    pipelined = operation.pipelined
-    respond = responder(encoder(operation.out), operation.status, operation.media)
-    freshen = state.get(FRESHEN)
+class Runner:
+    """What answers the requests for one operation. Everything it needs is looked up here, once."""
 
-    async def is_news(raised: Exception) -> bool:
-        """Whether somebody or something was only not known yet: another process has just made it."""
-        error = raised if isinstance(raised, ApiError) else refused(raised)
-        return error is not None and error.status in _NOT_KNOWN and freshen is not None and await freshen()
+    def __init__(self, operation: Operation, refused: Refused, state: State) -> None:
+        self.at_once = not inspect.iscoroutinefunction(operation.handler)
+        self._handler = operation.handler
+        self._refused = refused
+        self._state = state
+        self._check: Callable[[Request], Any] = operation.auth.check if operation.auth else _anyone
+        self._read_path = _path_reader(operation.parameters)
+        self._read_query = query_reader(operation.query) if operation.query else None
+        self._unasked = _unasked(operation.query)
+        self._read_body = body_reader(operation.body) if operation.body else None
+        self._respond = responder(encoder(operation.out), operation.status, operation.media)
+        self._freshen = state.get(FRESHEN)
 
-    async def answer(call: Call[Any], found: dict[str, Any]) -> Any:
-        got = await handler(call, **found)
-        if got is not None and type(got) is not Reply and (error := refused(got)) is not None:
-            raise error
-        return got
-
-    async def run(request: Request, request_id: str, found: dict[str, Any]) -> web.StreamResponse:
-        if request.before is not None and not pipelined:
-            await request.turn()
+    def begin(self, request: Request) -> Begun:
+        """Begin to answer. What it raises is for the guard."""
         try:
-            principal = await check(request) if late else check(request)
-        except ApiError as denied:
-            if not await is_news(denied):
-                raise
-            principal = await check(request) if late else check(request)
-        if read_path is not None:
-            read_path(found)
-        if read_query is not None:
-            asked = unasked is None or request.rel_url.raw_query_string
-            found["query"] = read_query(request.query) if asked else unasked
-        if read_body is not None:
-            body = at_once(request)
-            found["body"] = read_body(await received(request) if body is None else body)
-        call = Call(request, principal, request_id, state)
-        try:
-            return respond(await answer(call, found))
+            got = self._handled(request)
         except Exception as raised:
-            if not await is_news(raised):
+            if not self._may_be_news(raised):
                 raise
-        return respond(await answer(call, found))
+            return self._again(request, raised)
+        return got if type(got) is Asked else self._awaited(request, got)
 
-    return run
+    def finish(self, request: Request) -> Finished:
+        """Go on with a request whose command is answered. What it raises is for the guard."""
+        asked = request.asked
+        try:
+            return self._answer(asked.finish(asked.answer.result()))
+        except Exception as raised:
+            if not self._may_be_news(raised):
+                raise
+            return self._again(request, raised)
+
+    def _handled(self, request: Request) -> Any:
+        """Read what was sent, and give what the handler gives: what it asked, or a coroutine."""
+        principal, found = self._check(request), request.found
+        if self._read_path is not None:
+            self._read_path(found)
+        if self._read_query is not None:
+            asked = self._unasked is None or request.has_query
+            found["query"] = self._read_query(request.query) if asked else self._unasked
+        if self._read_body is not None:
+            found["body"] = self._read_body(request.body)
+        return self._handler(Call(request, principal, request.id, self._state), **found)
+
+    async def _awaited(self, request: Request, got: Awaitable[Any]) -> Answer:
+        try:
+            return self._answer(await _settled(got))
+        except Exception as raised:
+            if not self._may_be_news(raised):
+                raise
+            return await self._again(request, raised)
+
+    async def _again(self, request: Request, raised: Exception) -> Answer:
+        """Try once more, if another process has just made what was not known."""
+        assert self._freshen is not None
+        if not await self._freshen():
+            raise raised
+        return self._answer(await _settled(self._handled(request)))
+
+    def _may_be_news(self, raised: Exception) -> bool:
+        """Whether somebody or something was not known, perhaps not known yet."""
+        if self._freshen is None:
+            return False
+        error = raised if isinstance(raised, ApiError) else self._refused(raised)
+        return error is not None and error.status in _NOT_KNOWN
+
+    def _answer(self, got: Any) -> Answer:
+        if got is not None and type(got) is not Reply and (error := self._refused(got)) is not None:
+            raise error
+        return self._respond(got)
 
 
-def _anyone(_request: web.BaseRequest) -> None:
+def _anyone(_request: Request) -> None:
     return None
 
 
-async def _settled(value: P | Awaitable[P]) -> P:
-    return await value if inspect.isawaitable(value) else value
+async def _settled(got: Any) -> Any:
+    """Wait for what a handler gives, and for what it asked."""
+    if type(got) is not Asked:
+        got = await got
+    return await got.finished() if type(got) is Asked else got
 
 
 def _path_reader(parameters: Mapping[str, Any]) -> Callable[[dict[str, Any]], None] | None:

@@ -1,17 +1,20 @@
 """hookd's own routes: whether it lives, whether it is ready, and its numbers."""
 
+import gzip
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from aiohttp import web
+from aiohttp import hdrs
 from prometheus_client import CollectorRegistry
-from prometheus_client.aiohttp import make_aiohttp_handler
+from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel
 
+from daemon.api.answer import Answer
 from daemon.api.dialect import ProblemDialect
 from daemon.api.layer import Surface
 from daemon.api.operation import Call
 from daemon.api.reply import Reply
+from daemon.api.request import Request
 
 TAG = "Health"
 
@@ -120,7 +123,6 @@ def readiness(vitals: Vitals, thresholds: Thresholds) -> Readiness:
 def surface(vitals: Vitals, metrics: Metrics, thresholds: Thresholds) -> Surface:
     """Declare the routes."""
     made = Surface("", ProblemDialect(), title="hookd", version="1")
-    expose: Any = make_aiohttp_handler(metrics.registry)
 
     @made.op("GET", "/healthz", out=Alive, tag=TAG)
     async def healthz(_call: Call[None]) -> Alive:
@@ -137,13 +139,22 @@ def surface(vitals: Vitals, metrics: Metrics, thresholds: Thresholds) -> Surface
         return Reply(status=200 if found.ready else 503, body=found)
 
     @made.op("GET", "/metrics", media="text/plain", tag=TAG)
-    async def numbers(call: Call[None]) -> web.StreamResponse:
+    async def numbers(call: Call[None]) -> Answer:
         """The numbers, for Prometheus: of all processes behind this address, each with its label `process`."""
         await metrics.hear()
-        response: web.StreamResponse = await expose(call.request)
-        return response
+        return _numbers(metrics.registry, call.request)
 
     return made
+
+
+def _numbers(registry: CollectorRegistry, request: Request) -> Answer:
+    """Write the numbers, or those that are asked for (`name[]`), in the format that is wanted."""
+    encode, media = choose_encoder(request.header(b"accept"))
+    names = [value for name, value in request.query.items() if name == "name[]"]
+    body = encode(registry.restricted_registry(names) if names else registry)
+    if "gzip" not in request.header(b"accept-encoding").lower():
+        return Answer(200, body, media)
+    return Answer(200, gzip.compress(body), media, {hdrs.CONTENT_ENCODING: "gzip"})
 
 
 def _seconds(value: float | None) -> float | None:

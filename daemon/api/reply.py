@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from aiohttp import web
 from pydantic import TypeAdapter
 from pydantic_core import to_json, to_jsonable_python
 
@@ -40,13 +39,13 @@ def encoder(out: Any) -> Encode:
     return lambda value: encode(adapter.dump_python(value, by_alias=True))
 
 
-def responder(encode: Encode, status: int, media: str = JSON) -> Callable[[object], web.StreamResponse]:
+def responder(encode: Encode, status: int, media: str = JSON) -> Callable[[object], Answer]:
     """Make the function from what a handler returned to the response that is sent."""
 
-    def respond(got: object) -> web.StreamResponse:
+    def respond(got: object) -> Answer:
         if isinstance(got, Reply):
             body, code, headers = got.body, got.status or status, got.headers
-        elif isinstance(got, web.StreamResponse):
+        elif isinstance(got, Answer):
             return got
         else:
             body, code, headers = got, status, NO_HEADERS

@@ -5,18 +5,31 @@ looked up in one walk, without ever going back.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
-from aiohttp import web
 
-from daemon.api.connection import Request
+from daemon.api.connection import Begun, Finished
 from daemon.api.errors import ApiError, from_status
+from daemon.api.request import Request
 
-Run = Callable[[Request, str, dict[str, Any]], Awaitable[web.StreamResponse]]
-"""What answers a request: given its id, and the segments of its path that have a name."""
+
+class Run(Protocol):
+    """What answers the requests for one route."""
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a request may begin while those before it wait for their commit."""
+
+    def begin(self, request: Request) -> Begun:
+        """Begin to answer; `request.found` are the segments of the path that have a name."""
+
+    def finish(self, request: Request) -> Finished:
+        """Go on with a request that was `Asked`."""
+
+
 Found = tuple[Run, dict[str, Any]]
 
 _NAME: Final = re.compile(r"\{([A-Za-z_]\w*)(\*?)\}")

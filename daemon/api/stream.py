@@ -6,9 +6,10 @@ compressed or awaited on the way.
 
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from daemon.api.answer import Answer
+from daemon.api.request import Request
 
 _NEVER_KEPT: Final = {hdrs.CACHE_CONTROL: "no-store", "X-Accel-Buffering": "no"}
 
@@ -16,21 +17,22 @@ _NEVER_KEPT: Final = {hdrs.CACHE_CONTROL: "no-store", "X-Accel-Buffering": "no"}
 class Stream(Answer):
     """An open answer of one media type. A client that only wants the head gets it."""
 
-    def __init__(self, media: str, request_id: str) -> None:
+    __slots__ = ()
+
+    def __init__(self, media: str) -> None:
         super().__init__(200, headers=_NEVER_KEPT)
         self.media = media
-        self.request_id = request_id
 
     @property
-    def keep_alive(self) -> bool:
-        """Never: the end of the connection is the end of the answer."""
-        return False
+    def closes(self) -> bool:
+        """It does."""
+        return True
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Let it end; what is written leaves before the connection closes."""
-        assert not data
+    def begin(self, request: Request) -> None:
+        """Send the head; what is written to the request's transport from now on is the body."""
+        request.begun = True
+        request.transport.write(self.written(request, stays=False))
 
-    def _written(self, request: web.BaseRequest) -> bytes:
-        self._stays = False
-        head = super()._written(request)
-        return head.replace(b"Content-Length: 0\r\n", b"", 1)
+    def written(self, request: Request, *, stays: bool) -> bytes:  # noqa: ARG002
+        """Give the head."""
+        return f"{self.head(request, stays=False)}\r\n".encode()

@@ -91,7 +91,10 @@ class Desk:
         return self.log.rows()[KEY]
 
     def ask(self, command) -> "asyncio.Task":
-        return asyncio.create_task(self.recorder.ask(command, "test"))
+        async def asking():
+            return await self.recorder.ask(command, "test")
+
+        return asyncio.create_task(asking())
 
     def tell(self, outcome: Outcome, delivery: Delivery | None = None) -> None:
         self.recorder.tell(RecordAttempt(delivery or self.delivery, outcome, 1, 1, self.recorder.epochs.get(0, -1)))
@@ -571,7 +574,7 @@ async def test_what_is_asked_together_counts_against_the_bounds() -> None:
     desk = await Desk().open()
     half = b"x" * (QUEUE_BYTES_MAX // 2)
     together = [AcceptMessage(f"msg_{number}y", APP, "t", half, "d") for number in range(2)]
-    first = asyncio.create_task(desk.recorder.ask_all(together))
+    first = desk.recorder.ask_all(together)
     second = desk.ask(create(1))
     first, second = await asyncio.gather(first, second, return_exceptions=True)
     assert not any(isinstance(each, Refusal) for each in first)

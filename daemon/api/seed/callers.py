@@ -2,11 +2,10 @@
 
 from http import HTTPStatus
 
-from aiohttp import web
-
 from daemon.api.auth import AdminIds, Tokens
 from daemon.api.errors import Denied
 from daemon.api.operation import Auth
+from daemon.api.request import Request
 from events.admin import Admin
 from events.world import World
 
@@ -14,7 +13,7 @@ from events.world import World
 def signed_in(tokens: Tokens, admin_ids: AdminIds, world: World) -> Auth[Admin]:
     """Require the header first (403), then the token of an admin who exists (401)."""
 
-    def check(request: web.BaseRequest) -> Admin:
+    def check(request: Request) -> Admin:
         admin_ids.check(request)
         admin = world.admin(tokens.check_admin(request).id)
         if admin is None:

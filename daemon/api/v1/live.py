@@ -85,14 +85,12 @@ async def watch(call: Call[Watcher], query: LiveQuery) -> Answer:
     """
     hub = call.state(LIVE)
     wanted, top = _wanted(call, query), query.top if isinstance(call.principal, Operator) else None
-    given = call.request.headers.get(RESUME_HEADER) or query.since
+    given = call.request.header(RESUME_HEADER.lower().encode()) or query.since
     since = None if given is None else _positions(given, call.state(DESK).world.partitions)
-    stream = Stream(frames.MEDIA, call.request_id)
+    stream = Stream(frames.MEDIA)
     if call.request.method == hdrs.METH_HEAD:
         return stream
     transport = call.request.transport
-    if transport is None:
-        raise ConnectionResetError
     subscriber = Subscriber(transport, wanted, top, asyncio.get_running_loop().time())
     try:
         positions = await hub.join(subscriber)
@@ -100,7 +98,7 @@ async def watch(call: Call[Watcher], query: LiveQuery) -> Answer:
         raise ApiError(503, "unavailable", f"{closed}: come back", headers={"Retry-After": "1"}) from None
     try:
         resumed = since is not None and await hub.reaches(since)
-        await stream.prepare(call.request)
+        stream.begin(call.request)
         begun = since if since is not None and resumed else positions
         transport.write(_hello(call, hub, begun, resumed=resumed))
         await hub.resume(subscriber, begun)

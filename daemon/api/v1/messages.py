@@ -1,6 +1,7 @@
 """Messages: what is to be sent. Creating one is the busiest route: it reads nothing, and writes once."""
 
 import re
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from daemon.api.asked import Asked
 from daemon.api.auth import Org, Tokens
 from daemon.api.context import DESK, Refused
 from daemon.api.errors import ApiError
@@ -124,7 +126,6 @@ def declare(surface: Surface, tokens: Tokens) -> None:
         errors=(404, 409, 503),
         auth=tokens.org,
         tag=TAG,
-        pipelined=True,
     )(create_message)
     surface.op(
         "POST",
@@ -136,7 +137,6 @@ def declare(surface: Surface, tokens: Tokens) -> None:
         errors=(404, 503),
         auth=tokens.org,
         tag=TAG,
-        pipelined=True,
     )(create_messages)
     surface.op("GET", ALL, query=TimedQuery, out=Page[MessageOut], errors=(404, 503), auth=tokens.tenant, tag=TAG)(
         list_messages
@@ -146,22 +146,22 @@ def declare(surface: Surface, tokens: Tokens) -> None:
     )(get_message)
 
 
-async def create_message(call: Call[Org], app_id: str, body: MessageIn, query: ContentQuery) -> Reply | Refusal:
+def create_message(
+    call: Call[Org], app_id: str, body: MessageIn, query: ContentQuery
+) -> Asked | Coroutine[Any, Any, Asked]:
     """Accept a message for every endpoint that wants it; it is durable once this is answered.
 
     With `application`, the application is created first if it does not exist.
     """
-    desk = call.state(DESK)
-    application = known_application(call, app_id) or await _create_application(call, app_id, body.application)
-    command = _accept(desk, application, body)
-    call.request.make_way()
-    answer = await desk.ask(command, call.principal.actor, call.request_id)
-    if isinstance(answer, Refusal):
-        return answer
-    return Reply(body=_encode(_written(answer, body, query)))
+    application = known_application(call, app_id)
+    if application is None:
+        return _create_first(call, app_id, body.application, lambda made: _ask(call, made, body, query))
+    return _ask(call, application, body, query)
 
 
-async def create_messages(call: Call[Org], app_id: str, body: MessagesIn, query: ContentQuery) -> Reply:
+def create_messages(
+    call: Call[Org], app_id: str, body: MessagesIn, query: ContentQuery
+) -> Asked | Coroutine[Any, Any, Asked]:
     """Accept up to 1,000 messages with one wait for the disk; all are durable once this is answered.
 
     Each is accepted or refused for itself: `data` has a message or a refusal for each, in their order. A body that
@@ -169,19 +169,11 @@ async def create_messages(call: Call[Org], app_id: str, body: MessagesIn, query:
     eventIds: those that were accepted are refused then. With `application` in any of them, the application is created
     first if it does not exist.
     """
-    desk = call.state(DESK)
     application = known_application(call, app_id)
     if application is None:
         wanted = next((each.application for each in body.messages if each.application is not None), None)
-        application = await _create_application(call, app_id, wanted)
-    commands = [_accept(desk, application, each) for each in body.messages]
-    call.request.make_way()
-    answers = await desk.ask_all(commands, call.principal.actor, call.request_id)
-    data = [
-        _refused(index, answer) if isinstance(answer, Refusal) else _written(answer, sent, query)
-        for index, (sent, answer) in enumerate(zip(body.messages, answers, strict=True))
-    ]
-    return Reply(body=_encode({"data": data}))
+        return _create_first(call, app_id, wanted, lambda made: _ask_all(call, made, body, query))
+    return _ask_all(call, application, body, query)
 
 
 async def list_messages(call: Call[Tenant], app_id: str, query: TimedQuery) -> Page[MessageOut]:
@@ -217,7 +209,9 @@ async def message_of(call: Call[Tenant], application: Application, msg_id: str) 
     return found
 
 
-async def _create_application(call: Call[Org], app_id: str, wanted: ApplicationIn | None) -> Application:
+async def _create_first(
+    call: Call[Org], app_id: str, wanted: ApplicationIn | None, ask: Callable[[Application], Asked]
+) -> Asked:
     if wanted is None:
         raise Refused(NOT_FOUND)
     if wanted.uid is None:
@@ -225,7 +219,30 @@ async def _create_application(call: Call[Org], app_id: str, wanted: ApplicationI
     if wanted.uid != app_id:
         raise ApiError(422, "application_uid_mismatch", "the uid differs from that of the path", "application")
     created = await applications.create(call, wanted, get_if_exists=True)
-    return created or application_of(call, app_id)
+    return ask(created or application_of(call, app_id))
+
+
+def _ask(call: Call[Org], application: Application, body: MessageIn, query: ContentQuery) -> Asked:
+    desk = call.state(DESK)
+
+    def finish(answer: Answer | Refusal) -> Reply | Refusal:
+        return answer if isinstance(answer, Refusal) else Reply(body=_encode(_written(answer, body, query)))
+
+    return Asked(desk.ask(_accept(desk, application, body), call.principal.actor, call.request_id), finish)
+
+
+def _ask_all(call: Call[Org], application: Application, body: MessagesIn, query: ContentQuery) -> Asked:
+    desk = call.state(DESK)
+
+    def finish(answers: list[Answer | Refusal]) -> Reply:
+        data = [
+            _refused(index, answer) if isinstance(answer, Refusal) else _written(answer, sent, query)
+            for index, (sent, answer) in enumerate(zip(body.messages, answers, strict=True))
+        ]
+        return Reply(body=_encode({"data": data}))
+
+    commands = [_accept(desk, application, each) for each in body.messages]
+    return Asked(desk.ask_all(commands, call.principal.actor, call.request_id), finish)
 
 
 def _payload(message: Message, payloads: dict[str, bytes] | None) -> RawObject:

@@ -14,6 +14,7 @@ from daemon.api.models import CamelIn, CamelOut, Strict
 from daemon.api.operation import Auth, Call
 from daemon.api.raw import RawObject
 from daemon.api.reply import Reply
+from daemon.api.stream import Stream
 
 GREETING = web.AppKey("greeting", str)
 BODY_BYTES_MAX = 10_000
@@ -56,7 +57,7 @@ def refused(value):
 
 
 def check_org(request):
-    if request.headers.get("Authorization") != "Bearer yes":
+    if request.header(b"authorization") != "Bearer yes":
         raise Denied(401, "authentication_failed", "Invalid token", headers={"WWW-Authenticate": "Bearer"})
     return "org_1"
 
@@ -130,26 +131,23 @@ def own():
             raise ApiError(422, "bad_url", "not that", field="url")
         return Reply(status=200 if position else None, body=body)
 
-    @surface.op("GET", "/away")
-    async def away(call: Call[None]) -> None:
-        raise web.HTTPFound("/healthz")
-
     @surface.op("GET", "/stream")
-    async def stream(call: Call[None]) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(call.request)
-        await response.write(b"chunk")
+    async def stream(call: Call[None]) -> Stream:
+        response = Stream("text/plain")
+        response.begin(call.request)
+        call.request.transport.write(b"chunk")
         if "break" in call.request.query:
             raise RuntimeError
         return response
 
     @surface.op("GET", "/endless")
-    async def endless(call: Call[None]) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(call.request)
-        while True:
-            await response.write(b"chunk")
+    async def endless(call: Call[None]) -> Stream:
+        response = Stream("text/plain")
+        response.begin(call.request)
+        while not call.request.transport.is_closing():
+            call.request.transport.write(b"chunk")
             await asyncio.sleep(0.001)
+        return response
 
     return surface
 

@@ -8,6 +8,11 @@ import pytest
 from aiohttp import web
 
 from daemon.api.answer import Answer
+from daemon.api.dialect import ProblemDialect
+from daemon.api.layer import Surface, serve
+from daemon.api.operation import Call
+from daemon.api.reply import Reply
+from daemon.api.request import Request
 from tests.daemon.api.example import server
 
 
@@ -105,17 +110,17 @@ async def test_a_client_may_wait_for_the_word():
 
 
 async def test_what_is_under_way_is_finished_when_the_server_stops():
-    served, began, go_on = server(), asyncio.Event(), asyncio.Event()
-    handle = served.request_handler
+    began, go_on = asyncio.Event(), asyncio.Event()
+    surface = Surface("", ProblemDialect(), title="x", version="1")
 
-    async def slowly(request):
+    @surface.op("GET", "/slow")
+    async def slow(call: Call[None]) -> Reply:
         began.set()
         await go_on.wait()
-        return await handle(request)
+        return Reply(body=b"well")
 
-    served.request_handler = slowly
-    async with connection(served) as (reader, writer, runner):
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with connection(serve([surface], {}, body_bytes_max=100)) as (reader, writer, runner):
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         await began.wait()
         stopping = asyncio.create_task(runner.cleanup())
         await asyncio.sleep(0.05)
@@ -127,8 +132,6 @@ async def test_what_is_under_way_is_finished_when_the_server_stops():
 
 
 def test_nothing_can_be_smuggled_into_the_head():
-    from aiohttp.test_utils import make_mocked_request
-
     answer = Answer(200, b"", "text/plain", {"Location": "/\r\nSet-Cookie: a=b"})
     with pytest.raises(ValueError, match="Location"):
-        answer._written(make_mocked_request("GET", "/"))
+        answer.written(Request("GET", b"/"), stays=True)

@@ -59,7 +59,7 @@ async def test_bodies_up_to_2_mib(running):
 async def test_while_nothing_can_be_recorded(running, monkeypatch, raised, words):
     app_id = await running.app()
 
-    async def away(*_):
+    def away(*_):
         raise raised
 
     monkeypatch.setattr(running.desk.recorder, "ask", away)

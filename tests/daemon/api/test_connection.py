@@ -1,15 +1,20 @@
 """Requests of one connection: answered in order, begun in order, and together only where that changes nothing."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from daemon.api import connection
+from daemon.api.asked import Asked
 from daemon.api.dialect import ProblemDialect
 from daemon.api.layer import Surface, serve
 from daemon.api.operation import Call
+from daemon.api.reader import PIECE_BYTES_MAX
 from daemon.api.reply import Reply
 from daemon.api.stream import Stream
 from tests.daemon.api.test_answer import connection as connected
@@ -17,17 +22,28 @@ from tests.daemon.api.test_answer import told
 
 
 class Recorder:
-    """What is asked waits for `commit`."""
+    """What is asked waits for the commit."""
 
     def __init__(self):
         self.asked = []
-        self.committed = asyncio.Event()
+        self.committed = False
+        self.waiting = []
         self.seen = asyncio.Event()
 
-    async def ask(self, what):
+    def ask(self, what):
         self.asked.append(what)
         self.seen.set()
-        await self.committed.wait()
+        answer = asyncio.get_running_loop().create_future()
+        self.waiting.append(answer)
+        if self.committed:
+            self.commit()
+        return answer
+
+    def commit(self):
+        self.committed = True
+        for each in self.waiting:
+            each.set_result("committed")
+        self.waiting.clear()
 
     async def reaches(self, count):
         while len(self.asked) < count:
@@ -38,18 +54,27 @@ class Recorder:
 def server(recorder):
     surface = Surface("", ProblemDialect(), title="x", version="1")
 
-    @surface.op("POST", "/ask/{what}", pipelined=True)
-    async def ask(call: Call[None], what: str) -> Reply:
+    def asked(what):
+        def finish(committed):
+            assert committed == "committed"
+            if what == "fails":
+                raise RuntimeError
+            return Reply(body=what.encode())
+
+        return Asked(recorder.ask(what), finish)
+
+    async def slow(what):
+        await recorder.ask("first")
+        return asked(what)
+
+    @surface.op("POST", "/ask/{what}")
+    def ask(call: Call[None], what: str) -> Asked:
         if what == "breaks":
             raise RuntimeError
-        if what == "slow":  # as one that has to make something first
-            await recorder.ask("first")
-        call.request.make_way()
-        await recorder.ask(what)
-        return Reply(body=what.encode())
+        return slow(what) if what == "slow" else asked(what)  # as one that has to make something first
 
     @surface.op("GET", "/asked")
-    async def asked(call: Call[None]) -> Reply:
+    async def what_was_asked(call: Call[None]) -> Reply:
         return Reply(body=",".join(recorder.asked).encode())
 
     @surface.op("POST", "/alone/{what}")
@@ -58,9 +83,9 @@ def server(recorder):
         return Reply(body=what.encode())
 
     @surface.op("GET", "/stream")
-    async def stream(call: Call[None]) -> web.StreamResponse:
-        begun = Stream("text/plain", call.request_id)
-        await begun.prepare(call.request)
+    async def stream(call: Call[None]) -> Stream:
+        begun = Stream("text/plain")
+        begun.begin(call.request)
         call.request.transport.write(b"said")
         return begun
 
@@ -105,7 +130,7 @@ async def test_those_who_only_ask_share_the_wait_and_are_answered_in_order(line,
     writer.write(b"".join(post(f"/ask/{name}") for name in names))
     await recorder.reaches(40)
     assert recorder.asked == names
-    recorder.committed.set()
+    recorder.commit()
     assert await bodies(reader, 40) == names
 
 
@@ -114,7 +139,7 @@ async def test_those_that_arrive_while_others_wait_begin_too(line, recorder):
     for number in range(5):
         writer.write(post(f"/ask/{number}"))
         await recorder.reaches(number + 1)
-    recorder.committed.set()
+    recorder.commit()
     assert await bodies(reader, 5) == list("01234")
 
 
@@ -125,7 +150,7 @@ async def test_no_more_than_a_bound_wait_together(line, recorder, monkeypatch):
     await recorder.reaches(3)
     await meanwhile(runner)
     assert len(recorder.asked) == 3
-    recorder.committed.set()
+    recorder.commit()
     assert await bodies(reader, 8) == list("01234567")
 
 
@@ -135,7 +160,7 @@ async def test_others_find_done_what_was_asked_before_them(line, recorder):
     await recorder.reaches(2)
     await meanwhile(runner)
     assert recorder.asked == ["a", "b"]  # nothing overtakes what waits
-    recorder.committed.set()
+    recorder.commit()
     assert await bodies(reader, 6) == ["a", "b", "a,b", "c", "d", "a,b,c,d"]
 
 
@@ -145,7 +170,7 @@ async def test_who_has_to_do_something_first_lets_nobody_by(line, recorder):
     await recorder.reaches(1)
     await meanwhile(runner)
     assert recorder.asked == ["first"]
-    recorder.committed.set()
+    recorder.commit()
     assert await bodies(reader, 2) == ["slow", "b"]
     assert recorder.asked == ["first", "slow", "b"]
 
@@ -159,17 +184,17 @@ async def test_a_body_that_is_still_on_its_way_waits_for_its_turn(line, recorder
     assert recorder.asked == ["a"]
     writer.write(whole[-50:] + post("/ask/c"))
     await recorder.reaches(3)
-    recorder.committed.set()
+    recorder.commit()
     assert await bodies(reader, 3) == ["a", "b", "c"]
 
 
 async def test_errors_are_answered_in_their_place(line, recorder):
     reader, writer, _ = line
-    writer.write(post("/ask/a") + get("/nowhere") + post("/ask/breaks") + post("/ask/b"))
+    writer.write(post("/ask/a") + get("/nowhere") + post("/ask/breaks") + post("/ask/fails") + post("/ask/b"))
     await recorder.reaches(1)
-    recorder.committed.set()
-    starts = [(await told(reader))[0] for _ in range(4)]
-    assert [start.split()[1] for start in starts] == ["200", "404", "500", "200"]
+    recorder.commit()
+    starts = [(await told(reader))[0] for _ in range(5)]
+    assert [start.split()[1] for start in starts] == ["200", "404", "500", "500", "200"]
 
 
 async def test_what_is_no_request_ends_the_connection_after_the_answers_before(line, recorder):
@@ -178,9 +203,9 @@ async def test_what_is_no_request_ends_the_connection_after_the_answers_before(l
     await recorder.reaches(1)
     writer.write(b"no request at all\r\n\r\n")
     await meanwhile(runner)
-    recorder.committed.set()
+    recorder.commit()
     assert (await told(reader))[0] == "HTTP/1.1 200 OK"
-    assert (await told(reader))[0] == "HTTP/1.0 400 Bad Request"
+    assert (await told(reader))[0] == "HTTP/1.1 400 Bad Request"
     assert await reader.read() == b""
 
 
@@ -190,7 +215,7 @@ async def test_nothing_is_answered_after_the_last_answer(line, recorder):
     await recorder.reaches(2)
     writer.write(post("/ask/c"))
     await meanwhile(runner)
-    recorder.committed.set()
+    recorder.commit()
     assert await bodies(reader, 2) == ["a", "b"]
     assert await reader.read() == b""
 
@@ -200,7 +225,7 @@ async def test_a_stream_begins_after_the_answers_before_it(line, recorder):
     writer.write(post("/ask/a") + get("/stream"))
     await recorder.reaches(1)
     await meanwhile(runner)
-    recorder.committed.set()
+    recorder.commit()
     assert await bodies(reader, 1) == ["a"]
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
     assert await reader.read() == b"said"
@@ -211,10 +236,10 @@ async def test_all_that_is_under_way_is_finished_when_the_server_stops(line, rec
     writer.write(post("/ask/a") + post("/ask/b") + get("/asked"))
     await recorder.reaches(2)
     stopping = asyncio.create_task(runner.cleanup())
-    while not runner.server or not all(each._force_close for each in runner.server.connections):  # noqa: ASYNC110
+    while not runner.server or not all(each._leaving for each in runner.server.connections):  # noqa: ASYNC110
         await asyncio.sleep(0)
     assert not stopping.done()
-    recorder.committed.set()
+    recorder.commit()
     assert await bodies(reader, 3) == ["a", "b", "a,b"]
     await stopping
     assert await reader.read() == b""
@@ -227,11 +252,9 @@ async def test_what_does_not_end_is_ended(recorder):
     reader, writer = await asyncio.open_connection(*runner.addresses[0])
     writer.write(post("/ask/a") + post("/ask/b") + get("/asked"))
     await recorder.reaches(2)
-    before = len(asyncio.all_tasks())
     await runner.cleanup()
     assert await reader.read() == b""
-    while len(asyncio.all_tasks()) > before - 3:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    recorder.commit()  # for nobody
     writer.close()
 
 
@@ -244,7 +267,7 @@ async def test_who_leaves_takes_nobody_along(recorder):
         reader, second = await asyncio.open_connection(*runner.addresses[0])
         second.write(post("/ask/c"))
         await recorder.reaches(3)
-        recorder.committed.set()
+        recorder.commit()
         assert await bodies(reader, 1) == ["c"]
         while len(served.connections) > 1:  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -258,31 +281,95 @@ async def test_who_begins_after_the_end_of_the_connection_lets_nobody_by(recorde
             writer.write(post("/ask/a") + post("/ask/slow") + post("/ask/b"))
             await recorder.reaches(2)
             (client,) = served.connections
-            recorder.committed.set()
-            client.transport.close()  # "a" finds nobody to answer and ends the connection; "slow" goes on
+            recorder.commit()
+            client._transport.close()  # "a" finds nobody to answer and ends the connection; "slow" goes on
             await recorder.reaches(3)
     assert recorder.asked == ["a", "first", "slow"]
     assert not logs
 
 
+async def test_what_runs_is_ended_when_it_does_not_end(recorder):
+    runner = web.ServerRunner(server(recorder), shutdown_timeout=0.05)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    reader, writer = await asyncio.open_connection(*runner.addresses[0])
+    writer.write(post("/alone/a"))
+    await recorder.reaches(1)
+    (client,) = runner.server.connections
+    (task,) = client._tasks
+    await runner.cleanup()
+    assert await reader.read() == b""
+    assert task.cancelled()
+    writer.close()
+
+
+async def test_a_request_that_has_begun_to_come_is_served_before_the_end(line, recorder):
+    reader, writer, runner = line
+    recorder.commit()
+    whole = post("/ask/a", b"x" * 100)
+    writer.write(whole[:-50])
+    (client,) = runner.server.connections
+    while not client._reader.receiving:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    stopping = asyncio.create_task(runner.cleanup())
+    while not client._leaving:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    writer.write(whole[-50:] + post("/ask/b"))
+    start, headers, body = await told(reader)
+    assert (start, headers["Connection"], body) == ("HTTP/1.1 200 OK", "close", b"a")
+    assert await reader.read() == b""
+    await stopping
+
+
+async def seen(client, times):
+    """Have the connection looked at at these times, in seconds."""
+    for now in times:
+        client.review(now)
+
+
 async def test_an_idle_connection_is_closed(line, recorder):
     reader, writer, runner = line
-    recorder.committed.set()
+    recorder.commit()
     (client,) = runner.server.connections
-    client._keepalive_timeout = 0.01
-    client._keepalive_handle.cancel()
-    client._keepalive_handle = None
     writer.write(post("/ask/a") + post("/ask/b"))
     assert await bodies(reader, 2) == ["a", "b"]
+    await seen(client, (0, connection.KEEP_ALIVE_S - 1))
+    assert not client._transport.is_closing()
+    await seen(client, (connection.KEEP_ALIVE_S,))
     assert await reader.read() == b""
 
 
-async def test_what_nobody_read_is_read_off_before_the_next(line, recorder):
+@pytest.mark.parametrize("begun", [b"G", b"GET /asked HTTP/1.1\r\nHost: x\r\nA: b", post("/ask/a", b"x" * 9)[:-1]])
+async def test_a_request_that_takes_too_long_to_come_is_refused(line, begun):
+    reader, writer, runner = line
+    writer.write(begun)
+    (client,) = runner.server.connections
+    while not client._reader.receiving:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    await seen(client, (0, connection.REQUEST_S - 1))
+    assert not client._transport.is_closing()
+    await seen(client, (connection.REQUEST_S,))
+    start, headers, _ = await told(reader)
+    assert (start, headers["Connection"]) == ("HTTP/1.1 408 Request Timeout", "close")
+    assert await reader.read() == b""
+
+
+async def test_whoever_waits_for_a_commit_is_not_hurried(line, recorder):
+    reader, writer, runner = line
+    writer.write(post("/ask/a"))
+    await recorder.reaches(1)
+    (client,) = runner.server.connections
+    await seen(client, (0, connection.KEEP_ALIVE_S * 2))
+    recorder.commit()
+    assert await bodies(reader, 1) == ["a"]
+
+
+async def test_what_nobody_wants_is_read_off_before_the_next(line, recorder):
     reader, writer, _ = line
-    recorder.committed.set()
+    recorder.commit()
     large = post("/nowhere", b"x" * 3_000_000)
     writer.write(large[:-10])
-    assert (await told(reader))[0] == "HTTP/1.1 404 Not Found"
+    assert (await told(reader))[0] == "HTTP/1.1 413 Request Entity Too Large"
     writer.write(large[-10:] + post("/ask/b"))
     assert await bodies(reader, 1) == ["b"]
 
@@ -290,7 +377,137 @@ async def test_what_nobody_read_is_read_off_before_the_next(line, recorder):
 async def test_what_never_comes_is_not_waited_for_long(line):
     reader, writer, runner = line
     (client,) = runner.server.connections
-    client._lingering_time = 0.01
-    writer.write(post("/nowhere", b"x" * 100)[:-10])
-    assert (await told(reader))[0] == "HTTP/1.1 404 Not Found"
+    writer.write(post("/nowhere", b"x" * 20_000)[:-10])
+    assert (await told(reader))[0] == "HTTP/1.1 413 Request Entity Too Large"
+    await seen(client, (0, connection.LINGER_S))
     assert await reader.read() == b""
+
+
+async def test_a_body_is_asked_for_after_the_answers_before_it(line, recorder):
+    reader, writer, runner = line
+    writer.write(post("/ask/a") + post("/ask/b", b"xx", head="Expect: 100-continue\r\n")[:-2])
+    await recorder.reaches(1)
+    await meanwhile(runner)
+    recorder.commit()
+    assert await bodies(reader, 1) == ["a"]
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"xx")
+    assert await bodies(reader, 1) == ["b"]
+
+
+async def test_a_body_that_comes_unasked_is_not_asked_for(line, recorder):
+    reader, writer, _ = line
+    recorder.commit()
+    writer.write(post("/ask/b", b"xx", head="Expect: 100-continue\r\n"))
+    assert await bodies(reader, 1) == ["b"]
+
+
+async def test_nothing_is_received_while_too_much_waits(line, recorder):
+    reader, writer, runner = line
+    count = 4 * connection.UNDER_WAY_MAX
+    (client,) = runner.server.connections
+    writer.write(post("/alone/0") + b"".join(post(f"/ask/{number}", b"x" * 5000) for number in range(1, count)))
+    await recorder.reaches(1)
+    while not client._paused:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    waiting = client._reader.whole
+    assert sum(len(each.body) for each in waiting) < 10_000 + 2 * PIECE_BYTES_MAX
+    recorder.commit()
+    assert await bodies(reader, count) == [str(number) for number in range(count)]
+    assert not client._paused
+
+
+async def test_who_does_not_take_the_answers_gets_no_more_of_them(line, recorder):
+    reader, writer, runner = line
+    recorder.commit()
+    (client,) = runner.server.connections
+    client._transport.set_write_buffer_limits(high=0)
+    client.pause_writing()
+    writer.write(post("/ask/a") + get("/asked"))
+    while len(client._reader.whole) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    assert not recorder.asked
+    client.resume_writing()
+    assert await bodies(reader, 2) == ["a", "a"]
+
+
+async def test_who_takes_nothing_at_all_is_left(line):
+    reader, _, runner = line
+    (client,) = runner.server.connections
+    client.pause_writing()
+    await seen(client, (0, connection.REQUEST_S))
+    assert await reader.read() == b""
+
+
+async def test_a_fault_of_ours_ends_the_connection_and_is_logged(line, monkeypatch):
+    reader, writer, runner = line
+    (client,) = runner.server.connections
+
+    def fail(*_, **__):
+        raise RuntimeError
+
+    monkeypatch.setattr(runner.server.guard, "begin", fail)
+    with capture_logs() as logs:
+        writer.write(get("/asked"))
+        assert await reader.read() == b""
+    assert [each["event"] for each in logs] == ["connection_failed"]
+    assert client._over
+
+
+CHUNKED = b"POST /ask/b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+CONVERSATION = [
+    (post("/ask/a", b"xyz"), "a"),
+    (get("/asked"), "a"),
+    (
+        CHUNKED + b"2;e=1\r\nxy\r\n1\r\nz\r\n0\r\nT: u\r\n\r\n",
+        "b",
+    ),
+    (post("/alone/c", b"x" * 300), "c"),
+    (post("/ask/d"), "d"),
+    (get("/asked"), "a,b,c,d"),
+]
+
+
+@given(st.lists(st.integers(0, sum(len(sent) for sent, _ in CONVERSATION)), max_size=12))
+def test_it_does_not_matter_how_the_bytes_come(cuts):
+    stream = b"".join(sent for sent, _ in CONVERSATION)
+    edges = sorted({0, *cuts, len(stream)})
+
+    async def talk():
+        recorder = Recorder()
+        recorder.commit()
+        client = server(recorder)()
+        transport = Wire()
+        client.connection_made(transport)
+        for start, end in pairwise(edges):
+            client.data_received(stream[start:end])
+            if start % 2:
+                await asyncio.sleep(0)
+        while client._under_way:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        client.connection_lost(None)
+        return transport.written
+
+    written = asyncio.run(talk())
+    told = [each.partition(b"\r\n\r\n")[2].decode() for each in written]
+    assert told == [expected for _, expected in CONVERSATION]
+
+
+class Wire(asyncio.Transport):
+    """Takes everything."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = []
+
+    def write(self, data):
+        self.written.append(data)
+
+    def is_closing(self):
+        return False
+
+    def pause_reading(self):
+        pass
+
+    def resume_reading(self):
+        pass

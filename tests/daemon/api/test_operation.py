@@ -1,12 +1,11 @@
 """A handler and its declaration must agree, and it is found out at the declaration."""
 
-from types import SimpleNamespace
-
 import pytest
 from pydantic import BaseModel
 
 from daemon.api.errors import ApiError, Denied
-from daemon.api.operation import FRESHEN, Auth, Call, Operation, both, runner
+from daemon.api.operation import FRESHEN, Auth, Call, Operation, Runner
+from daemon.api.request import Request
 
 
 class Body(BaseModel):
@@ -47,13 +46,6 @@ def test_disagreement(handler, path, declared):
         declare(handler, path, **declared)
 
 
-async def test_both_takes_checks_of_either_kind():
-    async def late(request):
-        return 2
-
-    assert await both(Auth(lambda request: 1, {}), Auth(late, {})).check(None) == (1, 2)
-
-
 class House:
     """What another process has made becomes known when it is asked for."""
 
@@ -77,14 +69,21 @@ def run_of(house, status=404, *, denying=False):
             raise Denied(status, "authentication_failed", "nobody")
 
     operation = declare(look, "/{app_id}", out=Body, auth=Auth(check, {}))
-    return runner(operation, lambda _: None, {FRESHEN: house.freshen})
+    runner = Runner(operation, lambda _: None, {FRESHEN: house.freshen})
+
+    async def run():
+        request = Request("POST", b"/a")
+        request.found = {"app_id": "a"}
+        return await runner.begin(request)
+
+    return run
 
 
 @pytest.mark.parametrize("denying", [False, True])
 @pytest.mark.parametrize("status", [401, 404])
 async def test_what_is_not_known_is_looked_for_once_more(status, denying):
     house = House()
-    answer = await run_of(house, status, denying=denying)(SimpleNamespace(before=None), "req_1", {"app_id": "a"})
+    answer = await run_of(house, status, denying=denying)()
     assert (answer.status, house.asked) == (200, 1)
 
 
@@ -92,5 +91,5 @@ async def test_what_is_not_known_is_looked_for_once_more(status, denying):
 async def test_what_others_do_not_know_either_is_answered_as_it_was(status, asked):
     house = House(elsewhere=False)
     with pytest.raises(ApiError) as raised:
-        await run_of(house, status)(SimpleNamespace(before=None), "req_1", {"app_id": "a"})
+        await run_of(house, status)()
     assert (raised.value.status, house.asked) == (status, asked)

@@ -36,7 +36,7 @@ def test_responses():
     assert (respond(None).status, respond(None).body) == (202, None)
     reply = respond(Reply(201, {"a": 1}, {"Location": "/x"}))
     assert (reply.status, reply.body, reply.headers["Location"]) == (201, b'{"a":1}', "/x")
-    assert reply.headers["Content-Type"] == "application/json"
+    assert reply.media == "application/json"
     assert respond(Reply(body=b"{}")).body == b"{}"
     assert respond(RawJson(b"[]")).status == 202
     assert respond(reply) is reply

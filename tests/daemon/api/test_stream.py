@@ -15,10 +15,10 @@ def surface(written):
 
     @made.op("GET", "/stream", media="text/plain")
     async def stream(call) -> Stream:
-        answer = Stream("text/plain", call.request_id)
+        answer = Stream("text/plain")
         if call.request.method == "HEAD":
             return answer
-        await answer.prepare(call.request)
+        answer.begin(call.request)
         for part in written:
             call.request.transport.write(part)
             await asyncio.sleep(0)

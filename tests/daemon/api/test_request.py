@@ -1,0 +1,45 @@
+"""Targets, in all their spellings."""
+
+import pytest
+
+from daemon.api.errors import ApiError
+from daemon.api.request import Request
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        (b"/", "/", {}),
+        (b"/a/b", "/a/b", {}),
+        (b"/a/b?", "/a/b", {}),
+        (b"/a?b=c&d=%20e", "/a", {"b": "c", "d": " e"}),
+        (b"/a%20b%2Fc%25", "/a b%2Fc%25", {}),
+        (b"/%C3%A9", "/é", {}),
+        (b"//a/../b", "//a/../b", {}),
+        (b"/a#b?c=d", "/a", {}),
+        (b"/a?b=c#d", "/a", {"b": "c"}),
+        (b"http://x/a%41?b=c", "/aA", {"b": "c"}),
+        (b"http://x", "/", {}),
+        (b"*", "*", {}),
+    ],
+)
+def test_targets(target, path, query):
+    request = Request("GET", target)
+    assert (request.path, dict(request.query)) == (path, query)
+    assert request.has_query is (b"?" in target)
+
+
+def test_what_is_no_target():
+    with pytest.raises(ApiError) as raised:
+        _ = Request("GET", b"http://[x/").path
+    assert raised.value.status == 400
+
+
+def test_headers():
+    request = Request("GET", b"/", {b"a": "é".encode(), b"b": b"\xff"})
+    assert (request.header(b"a"), request.header(b"b"), request.header(b"c"), request.header(b"c", "d")) == (
+        "é",
+        "\udcff",
+        "",
+        "d",
+    )
