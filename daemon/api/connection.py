@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         "_owner",
         "_paused",
         "_reader",
+        "_reads",
         "_rest",
         "_since",
         "_state",
@@ -82,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader(body_bytes_max)
         self._waiting_bytes_max = body_bytes_max
         self._rest = memoryview(b"")  # received, and to be read when those before it have begun
+        self._reads = False  # it is, in the next turn of the loop
         self._under_way: deque[Request] = deque()  # begun and not answered, in their order
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused = False  # nothing is received: too much waits
@@ -106,7 +108,8 @@ class Connection(asyncio.Protocol):
         try:
             if self._rest or len(data) > PIECE_BYTES_MAX:
                 self._rest = memoryview(bytes(self._rest) + data if self._rest else data)
-                self._read_rest()
+                if not self._reads:
+                    self._read_rest()
                 return
             self._reader.feed(data)
             self._go_on()
@@ -263,16 +266,23 @@ class Connection(asyncio.Protocol):
     def _go_on_and_read(self) -> None:
         """Begin what may begin, and receive again if there is room now."""
         self._go_on()
-        if self._paused:
+        if self._paused and not self._reads:
             self._read_rest()
 
     def _read_rest(self) -> None:
-        """Read what was received, piece by piece, as long as it can be begun."""
-        while self._rest and not self._is_full():
-            piece, self._rest = self._rest[:PIECE_BYTES_MAX], self._rest[PIECE_BYTES_MAX:]
-            self._reader.feed(piece)
-            self._go_on()
-        self._mind_the_queue()
+        """Read what was received as long as it can be begun: a piece in each turn of the loop, others wait too."""
+        self._reads = False
+        try:
+            if self._rest and not self._is_full():
+                piece, self._rest = self._rest[:PIECE_BYTES_MAX], self._rest[PIECE_BYTES_MAX:]
+                self._reader.feed(piece)
+                self._go_on()
+                if self._rest and not self._is_full():
+                    self._reads = True
+                    self._loop.call_soon(self._read_rest)
+            self._mind_the_queue()
+        except Exception as error:  # noqa: BLE001 as above
+            self._break_off(error)
 
     def _is_full(self) -> bool:
         waiting = self._reader.whole

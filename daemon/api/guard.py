@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from itertools import count
 from typing import Final, Protocol
 
@@ -13,12 +14,14 @@ from daemon.api.asked import Asked
 from daemon.api.connection import Begun, Finished
 from daemon.api.dialect import Dialect
 from daemon.api.errors import ApiError, Internal
-from daemon.api.request import Request
-from daemon.api.router import Router
+from daemon.api.request import Request, path_of
+from daemon.api.router import Found, Router
 
 log = structlog.get_logger()
 
 REQUEST_ID_CHARS_MAX = 128
+TARGETS_KEPT: Final = 1024  # those that are sent again and again are looked up once
+TARGET_BYTES_KEPT: Final = 256
 
 _GIVEN: Final = REQUEST_ID_HEADER.lower().encode()
 _PROCESS: Final = secrets.token_hex(8)
@@ -50,24 +53,31 @@ class Guard:
 
     def __init__(self, surfaces: Sequence[Speaker], router: Router, new_id: Callable[[], str] = fresh_id) -> None:
         self._speakers = sorted(surfaces, key=lambda surface: len(surface.prefix), reverse=True)
-        self._find = router.find
+        self._router = router
+        self._find_again = lru_cache(TARGETS_KEPT)(self._find)
         self._new_id = new_id
 
     def begin(self, request: Request, *, alone: bool) -> Begun | None:
         """Begin. None: not before those ahead of it are answered, if it is not `alone`."""
-        given = request.header(_GIVEN)
-        request.id = given if given and is_sane(given) else self._new_id()
+        request.id = self._new_id()
+        if _GIVEN in request.headers and is_sane(given := request.header(_GIVEN)):
+            request.id = given
         try:
             if request.fault is not None:
                 return self._failed(request, request.fault)
-            run, request.found = self._find(request.method, request.path)
+            target = request.target
+            find = self._find_again if len(target) <= TARGET_BYTES_KEPT else self._find
+            run, found = find(request.method, target)
             if not alone and not run.at_once:
                 return None
-            request.run = run
+            request.run, request.found = run, found.copy()
             begun = run.begin(request)
         except Exception as raised:  # noqa: BLE001 whatever it is, the client gets an answer it can read
             return self._failed(request, raised)
         return begun if isinstance(begun, Asked | Answer) else self._guarded(request, begun)
+
+    def _find(self, method: str, target: bytes) -> Found:
+        return self._router.find(method, path_of(target))
 
     def finish(self, request: Request) -> Finished:
         """Go on with one that was `Asked`, now that its answer is there."""
@@ -84,11 +94,12 @@ class Guard:
             return self._failed(request, raised)
 
     def _failed(self, request: Request, raised: Exception) -> Answer:
-        path = _path(request)
+        path = _shown_path(request)
         surface = _speaker(self._speakers, path)
         error = raised if isinstance(raised, ApiError) else surface.explain(raised)
         if error is None:
-            log.error("request_failed", method=request.method, path=path, request_id=request.id, exc_info=raised)
+            if not (isinstance(raised, ConnectionError) and request.transport.is_closing()):  # else nobody hears it
+                log.error("request_failed", method=request.method, path=path, request_id=request.id, exc_info=raised)
             error = Internal()
         if request.begun:
             request.transport.close()  # a part of some answer is out: no second one may follow it
@@ -96,10 +107,10 @@ class Guard:
         return Answer(status, to_json(body), surface.dialect.media, error.headers)
 
 
-def _path(request: Request) -> str:
+def _shown_path(request: Request) -> str:
     """The path without the query: there may be secrets in that."""
     try:
-        return request.path
+        return path_of(request.target)
     except ApiError:
         return ""
 

@@ -74,35 +74,35 @@ class Request:
         return absent if value is None else value.rstrip(_BLANKS).decode("utf-8", "surrogateescape")
 
     @property
-    def path(self) -> str:
-        """The path, decoded but for %2F and %25. Raises ApiError (400)."""
-        path = self.target.partition(b"?")[0]
-        if path[:1] == b"/" and b"%" not in path and b"#" not in path and path.isascii():
-            return path.decode()
-        return self._url.path_safe
-
-    @property
     def query(self) -> MultiMapping[str]:
         """The query, decoded. Raises ApiError (400)."""
-        return self._url.query
+        return _url(self.target).query
 
     @property
     def has_query(self) -> bool:
         """Whether a query may have come; False: none has."""
         return b"?" in self.target
 
-    @property
-    def _url(self) -> URL:
-        """Read the target: a path, or the URL that a proxy is sent (RFC 9112 §3.2)."""
-        target = self.target.decode("utf-8", "surrogateescape")
-        try:
-            if not target.startswith("/"):
-                return URL(target, encoded=True)
-            path, _, query = target.partition("#")[0].partition("?")
-            return URL.build(path=path, query_string=query, encoded=True)
-        except ValueError:
-            raise from_status(400) from None
-
     def committed(self, _future: object) -> None:
         """Go on, for what was asked is answered."""
         self.connection.committed(self)
+
+
+def path_of(target: bytes) -> str:
+    """Read the path, decoded but for %2F and %25. Raises ApiError (400)."""
+    path = target.partition(b"?")[0]
+    if path[:1] == b"/" and b"%" not in path and b"#" not in path:
+        return path.decode("ascii")  # as all of a target is
+    return _url(target).path_safe
+
+
+def _url(target: bytes) -> URL:
+    """Read a target: a path, or the URL that a proxy is sent (RFC 9112 §3.2)."""
+    given = target.decode("ascii")
+    try:
+        if not given.startswith("/"):
+            return URL(given, encoded=True)
+        path, _, query = given.partition("#")[0].partition("?")
+        return URL.build(path=path, query_string=query, encoded=True)
+    except ValueError:
+        raise from_status(400) from None

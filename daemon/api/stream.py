@@ -29,7 +29,12 @@ class Stream(Answer):
         return True
 
     def begin(self, request: Request) -> None:
-        """Send the head; what is written to the request's transport from now on is the body."""
+        """Send the head; what is written to the request's transport from now on is the body.
+
+        Raises ConnectionResetError if the client has left.
+        """
+        if request.transport.is_closing():
+            raise ConnectionResetError
         request.begun = True
         request.transport.write(self.written(request, stays=False))
 

@@ -417,6 +417,21 @@ async def test_nothing_is_received_while_too_much_waits(line, recorder):
     assert not client._paused
 
 
+async def test_what_comes_at_once_is_begun_piece_by_piece(line, recorder):
+    reader, writer, runner = line
+    recorder.commit()
+    count = 5 * PIECE_BYTES_MAX // len(get("/asked"))
+    (client,) = runner.server.connections
+    client.data_received(get("/nowhere") * count)
+    assert len(client._rest) > 3 * PIECE_BYTES_MAX
+    starts = [(await told(reader))[0] for _ in range(count)]
+    assert set(starts) == {"HTTP/1.1 404 Not Found"}
+    while client._paused:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    writer.write(post("/ask/a"))
+    assert await bodies(reader, 1) == ["a"]
+
+
 async def test_who_does_not_take_the_answers_gets_no_more_of_them(line, recorder):
     reader, writer, runner = line
     recorder.commit()

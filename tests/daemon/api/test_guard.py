@@ -6,7 +6,11 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from daemon.api.dialect import ProblemDialect
 from daemon.api.guard import fresh_id, is_sane
+from daemon.api.layer import Surface, serve
+from daemon.api.operation import Call
+from daemon.api.request import Request
 from tests.daemon.api.example import server
 
 
@@ -69,6 +73,34 @@ async def test_a_client_that_goes_away_is_no_failure_of_ours(head):
             await asyncio.sleep(0)
         await runner.cleanup()
     assert logs == []
+
+
+@pytest.mark.parametrize(("left", "events"), [(True, []), (False, ["request_failed"])])
+async def test_who_has_left_cannot_be_failed(left, events):
+    class Wire(asyncio.Transport):
+        def is_closing(self):
+            return left
+
+    surface = Surface("", ProblemDialect(), title="x", version="1")
+
+    @surface.op("GET", "/")
+    async def lost(call: Call[None]) -> None:
+        raise ConnectionResetError
+
+    request = Request("GET", b"/")
+    request.transport = Wire()
+    with capture_logs() as logs:
+        answer = await serve([surface], {}, body_bytes_max=1).guard.begin(request, alone=True)
+    assert (answer.status, [each["event"] for each in logs]) == (500, events)
+
+
+async def test_targets_are_remembered_and_names_are_not_shared(client):
+    for spelt in ("ab", "c", "x" * 300, "ab"):
+        path = f"/api/v1/app/{spelt}/msg"
+        response = await client.post(
+            path, data=b'{"eventType":"a","payload":{}}', headers={"Authorization": "Bearer yes"}
+        )
+        assert (await response.json())["id"] == spelt
 
 
 async def test_a_body_that_breaks_off_is_the_clients_fault(client):

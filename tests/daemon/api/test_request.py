@@ -3,7 +3,7 @@
 import pytest
 
 from daemon.api.errors import ApiError
-from daemon.api.request import Request
+from daemon.api.request import Request, path_of
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ from daemon.api.request import Request
 )
 def test_targets(target, path, query):
     request = Request("GET", target)
-    assert (request.path, dict(request.query)) == (path, query)
+    assert (path_of(target), dict(request.query)) == (path, query)
     assert request.has_query is (b"?" in target)
 
 
 def test_what_is_no_target():
     with pytest.raises(ApiError) as raised:
-        _ = Request("GET", b"http://[x/").path
+        path_of(b"http://[x/")
     assert raised.value.status == 400
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import pytest
 from aiohttp.test_utils import TestClient
 
 from daemon.api.dialect import ProblemDialect
 from daemon.api.layer import Surface, serve
+from daemon.api.request import Request
 from daemon.api.stream import Stream
 from tests.daemon.api.running import Served
 
@@ -48,6 +50,18 @@ async def test_what_is_written_arrives_as_it_is_and_the_end_is_the_end():
         assert await response.read() == b"one\n\r\n0\r\n\r\ntwo"
         head = await client.head("/stream")
         assert (head.status, await head.read()) == (200, b"")
+
+
+def test_there_is_no_stream_for_who_has_left():
+    class Left(asyncio.Transport):
+        def is_closing(self):
+            return True
+
+    request = Request("GET", b"/")
+    request.transport = Left()
+    with pytest.raises(ConnectionResetError):
+        Stream("text/plain").begin(request)
+    assert not request.begun
 
 
 async def test_with_http_1_0_too():
