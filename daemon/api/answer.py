@@ -6,7 +6,7 @@ from email.utils import formatdate
 from functools import cache
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 from aiohttp import hdrs
 
@@ -23,6 +23,8 @@ class Answer:
 
     __slots__ = ("body", "headers", "media", "status")
 
+    closes: ClassVar[bool] = False  # the end of the connection is the end of the answer
+
     def __init__(
         self,
         status: int,
@@ -38,11 +40,6 @@ class Answer:
 
     def __repr__(self) -> str:
         return f"<Answer {self.status}>"
-
-    @property
-    def closes(self) -> bool:
-        """Whether the end of the connection is the end of the answer."""
-        return False
 
     def written(self, request: Request, *, stays: bool) -> bytes:
         """Give the bytes to send; `stays`: the connection takes further requests."""

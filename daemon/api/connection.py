@@ -9,6 +9,7 @@ answered when the recorder is done. Any other has a task of its own.
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Final, Protocol, cast
 
 import structlog
@@ -125,7 +126,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._stuck = False
-        self._go_on_and_read()
+        self._write_what_is_answered()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what nobody would read. What runs, runs to its end."""
@@ -147,24 +148,20 @@ class Connection(asyncio.Protocol):
 
     # --- requests
 
-    @property
-    def _over(self) -> bool:
-        return self._lost or self._transport.is_closing()
-
     def _go_on(self) -> None:
         """Begin all that may begin."""
         whole, under_way = self._reader.whole, self._under_way
         while whole and not self._stuck:
             if under_way and (under_way[-1].runs or len(under_way) >= UNDER_WAY_MAX):
                 return
-            if self._over:
+            if self._transport.is_closing():
                 whole.clear()
                 return
             request = whole.popleft()
             if not self._begin(request):
                 whole.appendleft(request)
                 return
-        if not under_way and not whole:
+        if not under_way and not whole and (self._reader.expects or self._reader.ended):
             self._nothing_waits()
 
     def _begin(self, request: Request) -> bool:
@@ -173,9 +170,9 @@ class Connection(asyncio.Protocol):
         request.transport = self._transport
         begun = self._guard.begin(request, alone=not under_way)
         if type(begun) is Asked:
-            request.asked, request.connection = begun, self
+            request.asked = begun
             under_way.append(request)
-            begun.answer.add_done_callback(request.committed)
+            begun.answer.add_done_callback(partial(self._committed, request))
         elif isinstance(begun, Answer):
             if under_way:
                 request.answer = begun
@@ -207,9 +204,9 @@ class Connection(asyncio.Protocol):
         if self._lost and not self._tasks:
             self._forget()
 
-    def committed(self, request: Request) -> None:
+    def _committed(self, request: Request, _answer: object) -> None:
         """Go on with a request whose command is answered."""
-        if self._over:
+        if self._transport.is_closing():
             return
         try:
             answer = self._guard.finish(request)
@@ -224,16 +221,18 @@ class Connection(asyncio.Protocol):
     # --- answers
 
     def _write_what_is_answered(self) -> None:
-        """Write the answers whose turn it is, and begin those that waited for theirs."""
+        """Write the answers whose turn it is, begin what waited for that, and receive again if there is room now."""
         under_way = self._under_way
         while under_way and under_way[0].answer is not None:
             request = under_way.popleft()
             self._write(request, request.answer)
-        self._go_on_and_read()
+        self._go_on()
+        if self._paused and not self._reads:
+            self._read_rest()
 
     def _write(self, request: Request, answer: Answer) -> None:
         transport = self._transport
-        if self._over:
+        if transport.is_closing():
             return
         stays = request.keep_alive and not answer.closes and not (self._leaving and self._is_last)
         if not request.begun:
@@ -263,12 +262,6 @@ class Connection(asyncio.Protocol):
 
     # --- flow control
 
-    def _go_on_and_read(self) -> None:
-        """Begin what may begin, and receive again if there is room now."""
-        self._go_on()
-        if self._paused and not self._reads:
-            self._read_rest()
-
     def _read_rest(self) -> None:
         """Read what was received as long as it can be begun: a piece in each turn of the loop, others wait too."""
         self._reads = False
@@ -290,7 +283,7 @@ class Connection(asyncio.Protocol):
 
     def _mind_the_queue(self) -> None:
         """Receive no more while too much waits."""
-        if self._over:
+        if self._transport.is_closing():
             return
         too_much = bool(self._rest) or self._is_full()
         if too_much is not self._paused:
@@ -302,7 +295,7 @@ class Connection(asyncio.Protocol):
     def review(self, now: float) -> None:
         """Close a connection on which nothing happens any more. `now` is the loop's time, in seconds."""
         reader, under_way = self._reader, self._under_way
-        if self._over:
+        if self._transport.is_closing():
             return
         unsent = self._transport.get_write_buffer_size() if self._stuck else 0
         state = (reader.received, reader.receiving, unsent, len(under_way))

@@ -26,7 +26,6 @@ class Request:
         "asked",
         "begun",
         "body",
-        "connection",
         "fault",
         "found",
         "headers",
@@ -60,10 +59,9 @@ class Request:
         self.fault = fault
         self.id = ""
         self.transport: asyncio.Transport
-        self.connection: Any  # the one it came by
-        self.run: Any = None  # what answers it
+        self.run: Any  # what answers it
         self.found: dict[str, Any]  # what of its path has a name
-        self.asked: Any = None  # what the recorder was asked, and what is to be made of the answer
+        self.asked: Any  # what the recorder was asked, and what is to be made of the answer
         self.answer: Any = None  # once it is there
         self.begun = False  # the head of the answer is out already
         self.runs = False  # in a task, which may do whatever it likes
@@ -82,10 +80,6 @@ class Request:
     def has_query(self) -> bool:
         """Whether a query may have come; False: none has."""
         return b"?" in self.target
-
-    def committed(self, _future: object) -> None:
-        """Go on, for what was asked is answered."""
-        self.connection.committed(self)
 
 
 def path_of(target: bytes) -> str:

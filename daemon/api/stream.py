@@ -19,14 +19,11 @@ class Stream(Answer):
 
     __slots__ = ()
 
+    closes = True
+
     def __init__(self, media: str) -> None:
         super().__init__(200, headers=_NEVER_KEPT)
         self.media = media
-
-    @property
-    def closes(self) -> bool:
-        """It does."""
-        return True
 
     def begin(self, request: Request) -> None:
         """Send the head; what is written to the request's transport from now on is the body.

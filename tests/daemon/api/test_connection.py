@@ -466,7 +466,7 @@ async def test_a_fault_of_ours_ends_the_connection_and_is_logged(line, monkeypat
         writer.write(get("/asked"))
         assert await reader.read() == b""
     assert [each["event"] for each in logs] == ["connection_failed"]
-    assert client._over
+    assert client._transport.is_closing()
 
 
 CHUNKED = b"POST /ask/b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
