@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what nobody would read. What runs, runs to its end."""
         self._lost = True
-        self._reader.ended = True
+        self._reader.ended, self._reader.expects = True, False
         self._reader.whole.clear()
         self._under_way.clear()
         self._rest = memoryview(b"")
@@ -204,9 +204,10 @@ class Connection(asyncio.Protocol):
         if self._lost and not self._tasks:
             self._forget()
 
-    def _committed(self, request: Request, _answer: object) -> None:
+    def _committed(self, request: Request, answered: "asyncio.Future[Any]") -> None:
         """Go on with a request whose command is answered."""
         if self._transport.is_closing():
+            answered.exception()  # else it would be said that nobody has asked
             return
         try:
             answer = self._guard.finish(request)

@@ -1,6 +1,7 @@
 """Requests of one connection: answered in order, begun in order, and together only where that changes nothing."""
 
 import asyncio
+import gc
 from itertools import pairwise
 
 import pytest
@@ -272,6 +273,39 @@ async def test_who_leaves_takes_nobody_along(recorder):
         while len(served.connections) > 1:  # noqa: ASYNC110
             await asyncio.sleep(0)
         second.close()
+
+
+async def test_nobody_hears_what_became_of_it_once_the_client_has_left(recorder):
+    served = server(recorder)
+    async with connected(served) as (_, writer, _runner):
+        writer.write(post("/ask/a"))
+        await recorder.reaches(1)
+        writer.transport.abort()
+        while served.connections:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        said = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+        recorder.waiting.pop().set_exception(RuntimeError())
+        await asyncio.sleep(0)
+        gc.collect()
+        assert not said
+
+
+async def test_who_leaves_is_not_asked_for_its_body(recorder):
+    served = server(recorder)
+    with capture_logs() as logs:
+        async with connected(served) as (_, writer, _runner):
+            writer.write(post("/alone/a") + post("/ask/b", b"xx", head="Expect: 100-continue\r\n")[:-2])
+            await recorder.reaches(1)
+            (client,) = served.connections
+            assert client._reader.expects
+            writer.transport.abort()
+            while not client._lost:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            recorder.commit()
+            while served.connections:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+    assert not logs
 
 
 async def test_who_begins_after_the_end_of_the_connection_lets_nobody_by(recorder):
