@@ -8,7 +8,6 @@ from collections.abc import MutableMapping
 from typing import Any, Final, TextIO
 
 import structlog
-from aiohttp.http_exceptions import HttpProcessingError
 
 from daemon.settings import wants_colour
 
@@ -59,9 +58,6 @@ class _Foreign(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand it over."""
-        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
-            structlog.get_logger().info("request_malformed", kind=type(record.exc_info[1]).__name__)
-            return  # any client can send one: nothing is wrong here
         told = {"exc_info": record.exc_info} if record.exc_info else {}
         structlog.get_logger().log(record.levelno, "library_said", name=record.name, text=record.getMessage(), **told)
 

@@ -158,6 +158,7 @@ class Recorder:
                 async with self._turn:
                     batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_ROWS_MAX))]
                     await self._record_or_isolate(batch)
+                batch = []  # those that are put back are in the queue
         except asyncio.CancelledError:
             self._fail([*batch, *self._queue], Unavailable("the recorder stopped"))
             raise
@@ -242,9 +243,7 @@ class Recorder:
             self._tell_followers(Committed(events, payloads, purged))
         for pending, answer in batch.answers:
             if pending.answer is not None:
-                self._waiting_bytes -= pending.held_bytes
-                if not pending.answer.done():
-                    pending.answer.set_result(answer)
+                self._answer(pending, pending.answer, answer)
             elif not answer and isinstance(pending.command, RecordAttempt | EndDelivery):
                 self.on_ignored(pending.command)
 
@@ -344,9 +343,7 @@ class Recorder:
             assert isinstance(pending.command, RecordAttempt | EndDelivery)
             self.on_ignored(pending.command)
         else:
-            self._waiting_bytes -= pending.held_bytes
-            if not pending.answer.done():
-                pending.answer.set_result([])
+            self._answer(pending, pending.answer, [])
 
     async def _wait_for_database(self, pending: list[Pending], error: Unavailable) -> None:
         """Those who asked are told that nothing is certain; outcomes wait until the database is back."""
@@ -372,7 +369,18 @@ class Recorder:
 
     def _fail(self, pending: Sequence[Pending], error: Exception) -> None:
         for each in pending:
-            self._waiting_bytes -= each.held_bytes
-            each.held_bytes = 0
-            if each.answer is not None and not each.answer.done():
-                each.answer.set_exception(error)
+            if each.answer is not None:
+                self._answer(each, each.answer, error)
+
+    def _answer(
+        self, pending: Pending, asked: "asyncio.Future[Answer | Refusal]", told: Answer | Refusal | Exception
+    ) -> None:
+        """Tell who asked, if that was not done already, and let go of what the command holds."""
+        self._waiting_bytes -= pending.held_bytes
+        pending.held_bytes = 0
+        if asked.done():
+            return
+        if isinstance(told, Exception):
+            asked.set_exception(told)
+        else:
+            asked.set_result(told)

@@ -261,6 +261,8 @@ class Tokens:
 def bearer(request: Request) -> str:
     """Read the token of the Authorization header. Raises Denied (401)."""
     given = request.header(b"authorization")
+    if not given.isascii():
+        raise _unauthenticated()
     if given.startswith("Bearer ey"):  # as nearly everybody spells it
         return given[7:].rstrip()
     scheme, _, token = given.partition(" ")

@@ -23,11 +23,14 @@ from daemon.api.request import Request
 log = structlog.get_logger()
 
 UNDER_WAY_MAX: Final = 64  # requests of one connection that wait for their commit together
+UNDER_WAY_BODIES_MAX: Final = 4  # of the greatest bodies
+BEGUN_MAX: Final = 64  # requests of one connection that are begun in one turn of the loop
 WAITING_MAX: Final = 64  # requests of one connection that are read and not begun
 KEEP_ALIVE_S: Final = 3630.0  # longer than a proxy's, which so is never the one surprised
 REQUEST_S: Final = 60.0  # from its first byte to its last, and for each part of the answers to be taken
 LINGER_S: Final = 10.0  # for what nobody wants to be read off, so that the client may read why
 
+_NOTHING: Final = memoryview(b"")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 Finished = Answer | Coroutine[Any, Any, Answer]
@@ -58,7 +61,10 @@ class Connection(asyncio.Protocol):
     """Serves the requests of one client."""
 
     __slots__ = (
+        "_body_bytes_max",
         "_guard",
+        "_held_bytes",
+        "_held_bytes_max",
         "_idle",
         "_leaving",
         "_loop",
@@ -74,7 +80,6 @@ class Connection(asyncio.Protocol):
         "_tasks",
         "_transport",
         "_under_way",
-        "_waiting_bytes_max",
     )
 
     def __init__(self, owner: Owner, guard: Guard, loop: asyncio.AbstractEventLoop, body_bytes_max: int) -> None:
@@ -82,10 +87,12 @@ class Connection(asyncio.Protocol):
         self._guard = guard
         self._loop = loop
         self._reader = RequestReader(body_bytes_max)
-        self._waiting_bytes_max = body_bytes_max
-        self._rest = memoryview(b"")  # received, and to be read when those before it have begun
-        self._reads = False  # it is, in the next turn of the loop
+        self._body_bytes_max = body_bytes_max
+        self._rest = _NOTHING  # received, and to be read when those before it have begun
+        self._reads = False  # it goes on in the next turn of the loop
         self._under_way: deque[Request] = deque()  # begun and not answered, in their order
+        self._held_bytes = 0  # by them, and it comes back to the client, mostly
+        self._held_bytes_max = UNDER_WAY_BODIES_MAX * body_bytes_max
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused = False  # nothing is received: too much waits
         self._stuck = False  # the client does not take what it is sent
@@ -107,7 +114,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read on, and begin what is whole."""
         try:
-            if self._rest or len(data) > PIECE_BYTES_MAX:
+            if self._reads or self._rest or len(data) > PIECE_BYTES_MAX:
                 self._rest = memoryview(bytes(self._rest) + data if self._rest else data)
                 if not self._reads:
                     self._read_rest()
@@ -126,15 +133,26 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._stuck = False
-        self._write_what_is_answered()
+        try:
+            self._write_what_is_answered()
+        except Exception as error:  # noqa: BLE001 as above
+            self._break_off(error)
+
+    def eof_received(self) -> bool:
+        """Answer what has come: the client sends no more, and may listen still. Whoever reads a stream has left."""
+        self._reader.end()
+        if self._under_way and self._under_way[0].begun:
+            return False
+        self.close()
+        return not self._transport.is_closing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what nobody would read. What runs, runs to its end."""
         self._lost = True
-        self._reader.ended, self._reader.expects = True, False
+        self._reader.end()
         self._reader.whole.clear()
         self._under_way.clear()
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING
         if not self._tasks:
             self._forget(exc)
 
@@ -149,14 +167,21 @@ class Connection(asyncio.Protocol):
     # --- requests
 
     def _go_on(self) -> None:
-        """Begin all that may begin."""
+        """Begin what may begin: so many that others get their turn, and the rest in the next."""
         whole, under_way = self._reader.whole, self._under_way
+        begun = 0
         while whole and not self._stuck:
-            if under_way and (under_way[-1].runs or len(under_way) >= UNDER_WAY_MAX):
+            if under_way and (
+                under_way[-1].runs or len(under_way) >= UNDER_WAY_MAX or self._held_bytes >= self._held_bytes_max
+            ):
                 return
             if self._transport.is_closing():
                 whole.clear()
                 return
+            if begun == BEGUN_MAX:
+                self._read_later()
+                return
+            begun += 1
             request = whole.popleft()
             if not self._begin(request):
                 whole.appendleft(request)
@@ -171,6 +196,8 @@ class Connection(asyncio.Protocol):
         begun = self._guard.begin(request, alone=not under_way)
         if type(begun) is Asked:
             request.asked = begun
+            request.held_bytes = len(request.sent)
+            self._held_bytes += request.held_bytes
             under_way.append(request)
             begun.answer.add_done_callback(partial(self._committed, request))
         elif isinstance(begun, Answer):
@@ -199,7 +226,10 @@ class Connection(asyncio.Protocol):
 
     def _ran(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            if not self._transport.is_closing():
+                self._break_off(asyncio.CancelledError())  # nobody would answer this request, nor those after it
+        elif (error := task.exception()) is not None:
             self._break_off(error)
         if self._lost and not self._tasks:
             self._forget()
@@ -207,7 +237,8 @@ class Connection(asyncio.Protocol):
     def _committed(self, request: Request, answered: "asyncio.Future[Any]") -> None:
         """Go on with a request whose command is answered."""
         if self._transport.is_closing():
-            answered.exception()  # else it would be said that nobody has asked
+            if not answered.cancelled():
+                answered.exception()  # else it would be said that nobody has asked
             return
         try:
             answer = self._guard.finish(request)
@@ -226,6 +257,7 @@ class Connection(asyncio.Protocol):
         under_way = self._under_way
         while under_way and under_way[0].answer is not None:
             request = under_way.popleft()
+            self._held_bytes -= request.held_bytes
             self._write(request, request.answer)
         self._go_on()
         if self._paused and not self._reads:
@@ -249,6 +281,8 @@ class Connection(asyncio.Protocol):
     def _nothing_waits(self) -> None:
         """Ask for a body that its client holds back until then; or close, if nothing can come any more."""
         reader = self._reader
+        if self._transport.is_closing():
+            return
         if reader.expects:
             reader.expects = False
             self._transport.write(_CONTINUE)
@@ -257,8 +291,9 @@ class Connection(asyncio.Protocol):
 
     def _close(self) -> None:
         """Close when all that was written has left."""
-        self._reader.ended = True
+        self._reader.end()
         self._reader.whole.clear()
+        self._rest = _NOTHING
         self._transport.close()
 
     # --- flow control
@@ -270,23 +305,27 @@ class Connection(asyncio.Protocol):
             if self._rest and not self._is_full():
                 piece, self._rest = self._rest[:PIECE_BYTES_MAX], self._rest[PIECE_BYTES_MAX:]
                 self._reader.feed(piece)
-                self._go_on()
-                if self._rest and not self._is_full():
-                    self._reads = True
-                    self._loop.call_soon(self._read_rest)
+            self._go_on()
+            if self._rest and not self._is_full():
+                self._read_later()
             self._mind_the_queue()
         except Exception as error:  # noqa: BLE001 as above
             self._break_off(error)
 
+    def _read_later(self) -> None:
+        if not self._reads:
+            self._reads = True
+            self._loop.call_soon(self._read_rest)
+
     def _is_full(self) -> bool:
         waiting = self._reader.whole
-        return len(waiting) >= WAITING_MAX or sum(len(each.body) for each in waiting) >= self._waiting_bytes_max
+        return len(waiting) >= WAITING_MAX or sum(len(each.sent) for each in waiting) >= self._body_bytes_max
 
     def _mind_the_queue(self) -> None:
         """Receive no more while too much waits."""
         if self._transport.is_closing():
             return
-        too_much = bool(self._rest) or self._is_full()
+        too_much = self._reads or bool(self._rest) or self._is_full()
         if too_much is not self._paused:
             self._paused = too_much
             (self._transport.pause_reading if too_much else self._transport.resume_reading)()
@@ -295,16 +334,24 @@ class Connection(asyncio.Protocol):
 
     def review(self, now: float) -> None:
         """Close a connection on which nothing happens any more. `now` is the loop's time, in seconds."""
-        reader, under_way = self._reader, self._under_way
-        if self._transport.is_closing():
-            return
-        unsent = self._transport.get_write_buffer_size() if self._stuck else 0
-        state = (reader.received, reader.receiving, unsent, len(under_way))
+        try:
+            if not self._lost:
+                self._review(now)
+        except Exception as error:  # noqa: BLE001 as above, and others are to be looked at
+            self._break_off(error)
+
+    def _review(self, now: float) -> None:
+        reader, under_way, closing = self._reader, self._under_way, self._transport.is_closing()
+        unsent = self._transport.get_write_buffer_size() if self._stuck or closing else 0
+        state = (reader.received, reader.receiving, unsent, len(under_way), closing)
         if state != self._state:
             self._state, self._since = state, now
             return
         quiet_s = now - self._since
-        if self._stuck:
+        if closing:
+            if quiet_s >= REQUEST_S:
+                self._transport.abort()  # the client does not take the last of its answers
+        elif self._stuck:
             if quiet_s >= REQUEST_S and not (under_way and under_way[0].begun):
                 self._transport.abort()
         elif under_way or reader.whole:

@@ -1,6 +1,7 @@
 """Around every operation: each request has an id, and each error leaves in its surface's dialect."""
 
 import secrets
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from itertools import count
@@ -64,6 +65,7 @@ class Guard:
             request.id = given
         try:
             if request.fault is not None:
+                log.info("request_malformed", status=request.fault.status, request_id=request.id)
                 return self._failed(request, request.fault)
             target = request.target
             find = self._find_again if len(target) <= TARGET_BYTES_KEPT else self._find
@@ -83,7 +85,7 @@ class Guard:
         """Go on with one that was `Asked`, now that its answer is there."""
         try:
             finished = request.run.finish(request)
-        except Exception as raised:  # noqa: BLE001 as above
+        except (Exception, CancelledError) as raised:  # noqa: BLE001 as above; what was asked was cancelled
             return self._failed(request, raised)
         return finished if isinstance(finished, Answer) else self._guarded(request, finished)
 
@@ -93,7 +95,7 @@ class Guard:
         except Exception as raised:  # noqa: BLE001 as above
             return self._failed(request, raised)
 
-    def _failed(self, request: Request, raised: Exception) -> Answer:
+    def _failed(self, request: Request, raised: BaseException) -> Answer:
         path = _shown_path(request)
         surface = _speaker(self._speakers, path)
         error = raised if isinstance(raised, ApiError) else surface.explain(raised)

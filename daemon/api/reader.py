@@ -11,7 +11,6 @@ from typing import Final
 
 import httptools
 
-from daemon.api.coding import unpacked
 from daemon.api.errors import ApiError, from_status
 from daemon.api.request import Request
 
@@ -76,13 +75,17 @@ class RequestReader:
         """Read on, at most PIECE_BYTES_MAX. Never raises."""
         if self.ended:
             return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._read_on(data[upgrade.args[0] :])
-        except httptools.HttpParserError as error:
-            if not self.ended:
-                self._refuse(ApiError(400, "bad_request", f"This is no HTTP/1.1 request: {error}"))
+        rest = data
+        while rest:
+            try:
+                self._parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = self._framed(rest[upgrade.args[0] :])
+                continue
+            except httptools.HttpParserError as error:
+                if not self.ended:
+                    self._refuse(ApiError(400, "bad_request", f"This is no HTTP/1.1 request: {error}"))
+            break
         if self.receiving:
             self._fed_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX or self._fed_bytes > HEAD_BYTES_MAX + PIECE_BYTES_MAX:
@@ -93,6 +96,11 @@ class RequestReader:
         self.last = True
         self.ended = self.ended or not self.receiving
 
+    def end(self) -> None:
+        """Read nothing more: what has begun to come does not come."""
+        self.ended = True
+        self.receiving = self.expects = False
+
     def give_up(self) -> None:
         """Refuse what has begun to come: it takes too long (408)."""
         self._refuse(from_status(HTTPStatus.REQUEST_TIMEOUT))
@@ -101,8 +109,8 @@ class RequestReader:
 
     def _refuse(self, fault: ApiError) -> None:
         """Let this be the last request."""
-        refused_before, self.ended = self.discarding, True
-        self.receiving = self.expects = False
+        refused_before = self.discarding
+        self.end()
         if not refused_before:
             self._take(self._request or self._begun(is_http_1_1=True, keep_alive=False), fault)
             self.whole[-1].keep_alive = False
@@ -171,15 +179,17 @@ class RequestReader:
         elif b"host" not in headers:
             self._stop(ApiError(400, "bad_request", "There is no Host header"))
         self._fed_bytes = 0
+        expects = b"expect" in headers and version == "1.1" and headers[b"expect"].strip().lower() == b"100-continue"
         if b"content-length" in headers:
             if int(headers[b"content-length"]) > self._body_bytes_max:
+                if expects:  # it may come now, or not at all (RFC 9110 §10.1.1)
+                    self._stop(from_status(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
                 self._discard()
         elif b"transfer-encoding" in headers and headers[b"transfer-encoding"].strip().lower() != b"chunked":
             self._stop(from_status(HTTPStatus.NOT_IMPLEMENTED))  # RFC 9112 §6.1
         if b"upgrade" in headers or self._request.method == "CONNECT":
             self._judge_upgrade()
-        if b"expect" in headers and version == "1.1" and not self.discarding:
-            self.expects = headers[b"expect"].lower() == b"100-continue"
+        self.expects = expects
 
     def _judge_old(self, version: str) -> None:
         if version != "1.0":
@@ -212,24 +222,17 @@ class RequestReader:
         request = self._request
         if request is None or self._upgrades:
             return
+        if not self._parser.should_keep_alive():  # a trailer may say so
+            request.keep_alive = False
         if not self.discarding:
-            fault = None
             body = self._body
-            request.body = body if type(body) is bytes else bytes(body)
-            if b"content-encoding" in self._headers:
-                fault = self._unpack(request)
-            self._take(request, fault)
+            request.sent = body if type(body) is bytes else bytes(body)
+            if body and b"content-encoding" in self._headers:
+                request.packing = request.header(b"content-encoding"), self._body_bytes_max
+            self._take(request, None)
         self.ended = self.last or not request.keep_alive
         self.receiving = self.discarding = self.expects = False
         self._reset()
-
-    def _unpack(self, request: Request) -> ApiError | None:
-        try:
-            request.body = unpacked(request.body, request.header(b"content-encoding"), self._body_bytes_max)
-        except ApiError as fault:
-            request.body = b""
-            return fault
-        return None
 
     # --- upgrades: nobody is obliged to follow (RFC 9110 §7.8), and nobody is followed here
 
@@ -240,12 +243,10 @@ class RequestReader:
             self._stop(from_status(HTTPStatus.NOT_IMPLEMENTED))
         self._upgrades = self._parser.should_upgrade() and any(name in self._headers for name in _FRAMING)
 
-    def _read_on(self, rest: bytes | memoryview) -> None:
+    def _framed(self, rest: bytes | memoryview) -> bytes | memoryview:
         """Have the body read nevertheless, if there is one: as that of a head which offers nothing."""
-        if self._upgrades:
-            self._upgrades = False
-            framing = b"".join(
-                b"%b: %b\r\n" % (name, self._headers[name]) for name in _FRAMING if name in self._headers
-            )
-            self.feed(b"POST / HTTP/1.1\r\n" + framing + b"\r\n")
-        self.feed(rest)
+        if not self._upgrades:
+            return rest
+        self._upgrades = False
+        framing = b"".join(b"%b: %b\r\n" % (name, self._headers[name]) for name in _FRAMING if name in self._headers)
+        return b"".join((b"POST / HTTP/1.1\r\n", framing, b"\r\n", rest))

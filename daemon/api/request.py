@@ -7,9 +7,11 @@ from typing import Any, Final
 from multidict import MultiMapping
 from yarl import URL
 
+from daemon.api.coding import unpacked
 from daemon.api.errors import ApiError, from_status
 
 NO_HEADERS: Final[Mapping[bytes, bytes]] = {}
+_NO_URL: Final = (ValueError, IndexError)  # what yarl raises
 _BLANKS: Final = b" \t"  # the parser leaves those after a value (RFC 9112 §5.1)
 
 
@@ -25,16 +27,18 @@ class Request:
         "answer",
         "asked",
         "begun",
-        "body",
         "fault",
         "found",
         "headers",
+        "held_bytes",
         "id",
         "is_http_1_1",
         "keep_alive",
         "method",
+        "packing",
         "run",
         "runs",
+        "sent",
         "target",
         "transport",
     )
@@ -53,7 +57,8 @@ class Request:
         self.method = method
         self.target = target
         self.headers = headers
-        self.body = body
+        self.sent = body  # as it came, or unpacked since
+        self.packing: tuple[str, int] | None = None  # its coding, if it is packed, and the bytes it may unpack to
         self.is_http_1_1 = is_http_1_1
         self.keep_alive = keep_alive  # whether the client wants another answer on this connection
         self.fault = fault
@@ -63,6 +68,7 @@ class Request:
         self.found: dict[str, Any]  # what of its path has a name
         self.asked: Any  # what the recorder was asked, and what is to be made of the answer
         self.answer: Any = None  # once it is there
+        self.held_bytes = 0  # until it is answered
         self.begun = False  # the head of the answer is out already
         self.runs = False  # in a task, which may do whatever it likes
 
@@ -72,9 +78,19 @@ class Request:
         return absent if value is None else value.rstrip(_BLANKS).decode("utf-8", "surrogateescape")
 
     @property
+    def body(self) -> bytes:
+        """The body, unpacked. Raises ApiError: 400, 413, or 415 for a coding that is not known."""
+        if self.packing is not None:
+            self.sent, self.packing = unpacked(self.sent, *self.packing), None
+        return self.sent
+
+    @property
     def query(self) -> MultiMapping[str]:
         """The query, decoded. Raises ApiError (400)."""
-        return _url(self.target).query
+        try:
+            return _url(self.target).query
+        except _NO_URL:
+            raise from_status(400) from None
 
     @property
     def has_query(self) -> bool:
@@ -85,18 +101,21 @@ class Request:
 def path_of(target: bytes) -> str:
     """Read the path, decoded but for %2F and %25. Raises ApiError (400)."""
     path = target.partition(b"?")[0]
-    if path[:1] == b"/" and b"%" not in path and b"#" not in path:
-        return path.decode("ascii")  # as all of a target is
-    return _url(target).path_safe
+    try:
+        if path[:1] == b"/" and b"%" not in path and b"#" not in path:
+            return path.decode("ascii")  # as all of a target is
+        return _url(target).path_safe
+    except _NO_URL:
+        raise from_status(400) from None
 
 
 def _url(target: bytes) -> URL:
-    """Read a target: a path, or the URL that a proxy is sent (RFC 9112 §3.2)."""
+    """Read a target: a path, or the URL that a proxy is sent (RFC 9112 §3.2). Raises _NO_URL."""
     given = target.decode("ascii")
-    try:
-        if not given.startswith("/"):
-            return URL(given, encoded=True)
+    if given.startswith("/"):
         path, _, query = given.partition("#")[0].partition("?")
         return URL.build(path=path, query_string=query, encoded=True)
-    except ValueError:
-        raise from_status(400) from None
+    url = URL(given, encoded=True)
+    if url.scheme and not url.host:  # to look for it reads the port too
+        raise ValueError(given)
+    return url

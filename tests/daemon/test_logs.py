@@ -4,7 +4,6 @@ import logging
 
 import pytest
 import structlog
-from aiohttp.http_exceptions import BadHttpMessage
 
 from daemon.logs import HIDDEN, configure
 
@@ -88,13 +87,3 @@ def test_libraries_speak_through_the_same_lines(written: io.StringIO) -> None:
     assert "library_said" in written.getvalue()
     assert "some.package" in written.getvalue()
     assert "postgresql://***@db" in written.getvalue()
-
-
-def test_what_a_client_garbled_is_one_line_and_no_fault_of_ours(written: io.StringIO) -> None:
-    garbled = BadHttpMessage(f"what is this: {KEY}")
-    logging.getLogger("aiohttp.server").error("Error handling request", exc_info=garbled)
-    text = clean(written)
-    assert "request_malformed" in text
-    assert "BadHttpMessage" in text
-    assert "Traceback" not in text
-    assert "error" not in text

@@ -307,6 +307,16 @@ async def test_who_asked_is_told_when_it_stops() -> None:
 
 
 @virtual
+async def test_what_was_let_go_of_is_not_let_go_of_again_when_it_stops() -> None:
+    desk = await Desk().open()
+    await asyncio.gather(desk.ask(accept(1)), desk.ask(accept(2)))
+    assert desk.recorder._waiting_bytes == 0
+    desk.task.cancel()
+    await asyncio.gather(desk.task, return_exceptions=True)
+    assert desk.recorder._waiting_bytes == 0
+
+
+@virtual
 async def test_response_bodies_are_kept_by_position() -> None:
     desk = await Desk().open()
     desk.tell(Outcome(Fault.STATUS, 1, 500, b"no", 2))

@@ -152,6 +152,11 @@ def test_no_bearer(tokens, header):
     assert denied(tokens.check_tenant, sent) == INVALID
 
 
+def test_a_bearer_that_is_no_text(tokens):
+    for given in (b"Bearer \xff\xfe", b"Bearer ey\xff"):
+        assert denied(tokens.check_tenant, Request("GET", b"/", {b"authorization": given})) == INVALID
+
+
 def test_bearer_is_case_insensitive():
     assert bearer(request(Authorization="bEARER  abc ")) == "abc"
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import socket
+import struct
 from itertools import pairwise
 
 import pytest
@@ -90,6 +92,16 @@ def server(recorder):
         call.request.transport.write(b"said")
         return begun
 
+    @surface.op("GET", "/endless")
+    async def endless(call: Call[None]) -> Stream:
+        Stream("text/plain").begin(call.request)
+        await recorder.ask("endless")
+
+    @surface.op("GET", "/cancelled")
+    async def cancelled(call: Call[None]) -> Reply:
+        recorder.ask("cancelled").cancel()
+        await recorder.waiting.pop()
+
     return serve([surface], {}, body_bytes_max=10_000)
 
 
@@ -114,6 +126,12 @@ async def line(recorder):
 
 async def bodies(reader, count):
     return [(await told(reader))[2].decode() for _ in range(count)]
+
+
+def left(writer):
+    """Leave in a way that cannot be taken for one who only has nothing more to say."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def meanwhile(runner):
@@ -275,17 +293,18 @@ async def test_who_leaves_takes_nobody_along(recorder):
         second.close()
 
 
-async def test_nobody_hears_what_became_of_it_once_the_client_has_left(recorder):
+@pytest.mark.parametrize("end", [lambda asked: asked.set_exception(RuntimeError()), lambda asked: asked.cancel()])
+async def test_nobody_hears_what_became_of_it_once_the_client_has_left(recorder, end):
     served = server(recorder)
     async with connected(served) as (_, writer, _runner):
         writer.write(post("/ask/a"))
         await recorder.reaches(1)
-        writer.transport.abort()
+        left(writer)
         while served.connections:  # noqa: ASYNC110
             await asyncio.sleep(0)
         said = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
-        recorder.waiting.pop().set_exception(RuntimeError())
+        end(recorder.waiting.pop())
         await asyncio.sleep(0)
         gc.collect()
         assert not said
@@ -299,7 +318,7 @@ async def test_who_leaves_is_not_asked_for_its_body(recorder):
             await recorder.reaches(1)
             (client,) = served.connections
             assert client._reader.expects
-            writer.transport.abort()
+            left(writer)
             while not client._lost:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             recorder.commit()
@@ -503,6 +522,125 @@ async def test_a_fault_of_ours_ends_the_connection_and_is_logged(line, monkeypat
     assert client._transport.is_closing()
 
 
+async def test_many_that_are_answered_at_once_leave_others_their_turn(line):
+    reader, _, runner = line
+    (client,) = runner.server.connections
+    count = 3 * connection.BEGUN_MAX
+    client.data_received(get("/nowhere") * count)
+    assert len(client._reader.whole) == count - connection.BEGUN_MAX
+    assert client._paused
+    client.data_received(get("/asked"))
+    assert len(client._rest) == len(get("/asked"))
+    starts = [(await told(reader))[0] for _ in range(count + 1)]
+    assert starts == ["HTTP/1.1 404 Not Found"] * count + ["HTTP/1.1 200 OK"]
+    assert not client._paused
+
+
+async def test_who_waits_with_much_begins_no_more(line, recorder):
+    reader, writer, runner = line
+    count = connection.UNDER_WAY_BODIES_MAX
+    writer.write(b"".join(post(f"/ask/{number}", b"x" * 10_000) for number in range(2 * count)))
+    await recorder.reaches(count)
+    await meanwhile(runner)
+    assert len(recorder.asked) == count
+    recorder.commit()
+    assert await bodies(reader, 2 * count) == [str(number) for number in range(2 * count)]
+    (client,) = runner.server.connections
+    assert client._held_bytes == 0
+
+
+async def test_who_has_nothing_more_to_say_is_answered(line, recorder):
+    reader, writer, runner = line
+    writer.write(post("/ask/a") + post("/alone/b") + post("/ask/c") + b"POST /ask/d")
+    await recorder.reaches(1)
+    writer.write_eof()
+    (client,) = runner.server.connections
+    while not client._leaving:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    recorder.commit()
+    answers = [await told(reader) for _ in range(3)]
+    assert [body for _, _, body in answers] == [b"a", b"b", b"c"]
+    assert [headers.get("Connection") for _, headers, _ in answers] == [None, None, "close"]
+    assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /ask/d", post("/ask/d", b"x" * 9)[:-1], get("/endless")])
+async def test_who_has_nothing_to_wait_for_is_left(line, recorder, sent):
+    reader, writer, runner = line
+    writer.write(sent)
+    (client,) = runner.server.connections
+    while sent and not (client._reader.receiving or recorder.asked):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    writer.write_eof()
+    assert (await reader.read())[:15] in (b"", b"HTTP/1.1 200 OK")
+    recorder.commit()  # whoever streams sees it
+
+
+async def test_who_is_cancelled_ends_the_connection(line):
+    reader, writer, _ = line
+    with capture_logs() as logs:
+        writer.write(get("/cancelled") + get("/asked"))
+        assert await reader.read() == b""
+    assert [each["event"] for each in logs] == ["connection_failed"]
+
+
+async def test_a_command_that_is_cancelled_is_a_failure(line, recorder):
+    reader, writer, _ = line
+    with capture_logs() as logs:
+        writer.write(post("/ask/a") + post("/ask/b"))
+        await recorder.reaches(2)
+        recorder.waiting.pop(0).cancel()
+        recorder.commit()
+        starts = [(await told(reader))[0] for _ in range(2)]
+    assert starts == ["HTTP/1.1 500 Internal Server Error", "HTTP/1.1 200 OK"]
+    assert [each["event"] for each in logs] == ["request_failed"]
+
+
+async def test_who_does_not_take_the_last_answer_is_left(recorder):
+    served = server(recorder)
+    async with connected(served) as (_, _writer, _runner):
+        while not served.connections:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        (client,) = served.connections
+        client._transport.write(b"x" * 30_000_000)
+        client._close()
+        await seen(client, (0, connection.REQUEST_S - 1))
+        assert client._transport.get_write_buffer_size()
+        await seen(client, (connection.REQUEST_S,))
+        while served.connections:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("entry", ["review", "resume_writing"])
+async def test_what_fails_for_one_client_fails_for_no_other(line, monkeypatch, entry):
+    reader, _, runner = line
+    (client,) = runner.server.connections
+
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(connection.Connection, "_review", fail)
+    monkeypatch.setattr(connection.Connection, "_write_what_is_answered", fail)
+    with capture_logs() as logs:
+        getattr(client, entry)(*([0.0] if entry == "review" else []))
+        assert await reader.read() == b""
+    assert [each["event"] for each in logs] == ["connection_failed"]
+
+
+async def test_nobody_who_has_left_is_asked_for_anything(recorder):
+    client = server(recorder)()
+    client.connection_made(wire := Wire())
+    client.data_received(post("/alone/a") + post("/ask/b", b"xx", head="Expect: 100-continue\r\n")[:-2])
+    await recorder.reaches(1)
+    wire.closing = True
+    client._under_way.clear()
+    client._go_on()
+    assert client._reader.expects
+    assert not wire.written
+    recorder.commit()
+    client.connection_lost(None)
+
+
 CHUNKED = b"POST /ask/b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 CONVERSATION = [
     (post("/ask/a", b"xyz"), "a"),
@@ -548,12 +686,13 @@ class Wire(asyncio.Transport):
     def __init__(self):
         super().__init__()
         self.written = []
+        self.closing = False
 
     def write(self, data):
         self.written.append(data)
 
     def is_closing(self):
-        return False
+        return self.closing
 
     def pause_reading(self):
         pass

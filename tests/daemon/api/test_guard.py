@@ -12,6 +12,8 @@ from daemon.api.layer import Surface, serve
 from daemon.api.operation import Call
 from daemon.api.request import Request
 from tests.daemon.api.example import server
+from tests.daemon.api.test_answer import connection, told
+from tests.daemon.api.test_connection import left
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ async def test_a_client_that_goes_away_is_no_failure_of_ours(head):
         writer.write(head)
         while not any(each._reader.receiving or each._tasks for each in served.connections):  # noqa: ASYNC110
             await asyncio.sleep(0)
-        writer.transport.abort()
+        left(writer)
         while served.connections:  # noqa: ASYNC110
             await asyncio.sleep(0)
         await runner.cleanup()
@@ -107,3 +109,29 @@ async def test_a_body_that_breaks_off_is_the_clients_fault(client):
     response = await client.post("/log/1", data=b"not gzip", headers={"Content-Encoding": "gzip"})
     assert response.status == 400
     assert (await response.json(content_type="application/problem+json"))["status"] == 400
+
+
+async def test_nothing_is_unpacked_for_who_may_not_send_it(client):
+    packed = {"Content-Encoding": "gzip"}
+    for authorization, status in ({}, 401), ({"Authorization": "Bearer yes"}, 400):
+        response = await client.post("/api/v1/app/a/msg", data=b"not gzip", headers=packed | authorization)
+        assert response.status == status
+
+
+@pytest.mark.parametrize("target", [b"http://][@/", b"http:///healthz", b"http://x:99999/healthz"])
+async def test_a_target_that_is_none_is_the_clients_fault(target):
+    with capture_logs() as logs:
+        async with connection() as (reader, writer, _):
+            writer.write(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
+            assert (await told(reader))[0] == "HTTP/1.1 400 Bad Request"
+    assert logs == []
+
+
+async def test_what_is_no_request_is_one_line():
+    with capture_logs() as logs:
+        async with connection() as (reader, writer, _):
+            writer.write(b"no request\r\n\r\n")
+            assert (await told(reader))[0] == "HTTP/1.1 400 Bad Request"
+    assert [(each["event"], each["log_level"], each["status"]) for each in logs] == [
+        ("request_malformed", "info", 400)
+    ]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.api import reader as module
+from daemon.api.errors import ApiError
 from daemon.api.reader import HEAD_BYTES_MAX, PIECE_BYTES_MAX, TARGET_BYTES_MAX, RequestReader
 
 BODY_BYTES_MAX = 1000
@@ -178,7 +179,8 @@ def test_many_small_chunks_cost_what_they_hold():
 
 
 @pytest.mark.parametrize(
-    ("expectation", "expects"), [(b"100-continue", True), (b"100-Continue", True), (b"x", False)]
+    ("expectation", "expects"),
+    [(b"100-continue", True), (b"100-continue \t", True), (b"100-Continue", True), (b"x", False)],
 )
 def test_expectations(expectation, expects):
     head = POST + b"Expect: " + expectation + b"\r\nContent-Length: 3\r\n\r\n"
@@ -188,6 +190,25 @@ def test_expectations(expectation, expects):
     assert (reader.expects, len(reader.whole)) == (False, 1)
     assert not read(head.replace(b" HTTP/1.1", b" HTTP/1.0")).expects
     assert not read(head.replace(b": 3", b": 3000")).expects
+
+
+def test_what_is_not_asked_for_may_come_or_not_so_nothing_follows_it():
+    refused = read(POST + b"Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n", GET + b"\r\n")
+    (request,) = refused.whole
+    assert (request.fault.status, request.keep_alive, refused.ended) == (413, False, True)
+
+
+def test_a_trailer_may_end_the_connection():
+    reader = read(CHUNKED + b"1\r\na\r\n0\r\nConnection: close\r\n\r\n" + GET + b"\r\n")
+    (request,) = reader.whole
+    assert (request.body, request.fault, request.keep_alive, reader.ended) == (b"a", None, False, True)
+
+
+def test_the_end():
+    reader = read(POST + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+    reader.end()
+    reader.feed(b"abc")
+    assert (len(reader.whole), reader.receiving, reader.expects, reader.ended) == (0, False, False, True)
 
 
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n"
@@ -210,12 +231,28 @@ def test_who_offers_another_protocol_is_answered_in_this_one(sent, body):
         assert (second.method, second.fault, second.header(b"upgrade")) == ("GET", None, "")
 
 
+def test_many_who_offer_another_protocol():
+    offers = (GET + UPGRADE + b"\r\n") * 200 + (POST + UPGRADE + b"Content-Length: 1\r\n\r\na") * 100
+    partial = GET + b"A: " + b"x" * 20_000
+    reader = RequestReader(BODY_BYTES_MAX)
+    reader.feed(offers + partial)
+    reader.feed(b"\r\n\r\n")
+    assert (len(reader.whole), {each.fault for each in reader.whole}) == (301, {None})
+
+
 def test_packed_bodies():
     packed = gzip.compress(b"abc" * 300)
     head = POST + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
-    assert one(head % len(packed) + packed).body == b"abc" * 300
+    request = one(head % len(packed) + packed)
+    assert request.sent == packed  # it is unpacked for whom may send it
+    assert (request.body, request.body) == (b"abc" * 300,) * 2
+    assert one(head % 0).body == b""
+    assert one(GET + b"Content-Encoding: gzip\r\n\r\n").body == b""
     refused = one(head % 3 + b"abc")
-    assert (refused.fault.status, refused.body, refused.keep_alive) == (400, b"", True)
+    assert (refused.fault, refused.keep_alive) == (None, True)
+    with pytest.raises(ApiError) as raised:
+        _ = refused.body
+    assert raised.value.status == 400
 
 
 def test_the_last_one():
@@ -239,7 +276,7 @@ def test_giving_up():
 
 def shown(reader):
     return [
-        (each.method, each.target, dict(each.headers), each.body, each.fault and each.fault.status)
+        (each.method, each.target, dict(each.headers), each.sent, each.fault and each.fault.status)
         for each in reader.whole
     ]
 
@@ -270,7 +307,7 @@ def test_whatever_comes_it_is_requests_or_one_refusal_at_the_end(parts):
     faults = [each.fault.status for each in reader.whole if each.fault and each.fault.status != 413]
     assert len(faults) <= 1
     assert not faults or (reader.ended and reader.whole[-1].fault)
-    assert all(len(each.body) <= BODY_BYTES_MAX for each in reader.whole)
+    assert all(len(each.sent) <= BODY_BYTES_MAX for each in reader.whole)
 
 
 def test_pieces_are_not_longer_than_a_head():

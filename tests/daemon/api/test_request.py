@@ -29,10 +29,24 @@ def test_targets(target, path, query):
     assert request.has_query is (b"?" in target)
 
 
-def test_what_is_no_target():
-    with pytest.raises(ApiError) as raised:
-        path_of(b"http://[x/")
-    assert raised.value.status == 400
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"http://[x/",
+        b"http://][@/",
+        b"http:///healthz",
+        b"http://x@/a",
+        b"http://x:99999/a",
+        b"http://x:y/a",
+        b"/%C3\xff",
+        b"/\xff",
+    ],
+)
+def test_what_is_no_target(target):
+    for read in (path_of, lambda it: Request("GET", it).query):
+        with pytest.raises(ApiError) as raised:
+            read(target)
+        assert raised.value.status == 400
 
 
 def test_headers():
