@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 UNDER_WAY_MAX: Final = 64  # requests of one connection that wait for their commit together
 UNDER_WAY_BODIES_MAX: Final = 4  # of the greatest bodies
-BEGUN_MAX: Final = 64  # requests of one connection that are begun in one turn of the loop
+BEGUN_MAX: Final = 64  # requests of one connection that are begun in one turn of the loop; long bodies count more
 WAITING_MAX: Final = 64  # requests of one connection that are read and not begun
 KEEP_ALIVE_S: Final = 3630.0  # longer than a proxy's, which so is never the one surprised
 REQUEST_S: Final = 60.0  # from its first byte to its last, and for each part of the answers to be taken
@@ -116,7 +116,9 @@ class Connection(asyncio.Protocol):
         try:
             if self._reads or self._rest or len(data) > PIECE_BYTES_MAX:
                 self._rest = memoryview(bytes(self._rest) + data if self._rest else data)
-                if not self._reads:
+                if self._reads:
+                    self._mind_the_queue()
+                else:
                     self._read_rest()
                 return
             self._reader.feed(data)
@@ -178,14 +180,15 @@ class Connection(asyncio.Protocol):
             if self._transport.is_closing():
                 whole.clear()
                 return
-            if begun == BEGUN_MAX:
+            if begun >= BEGUN_MAX:
                 self._read_later()
                 return
-            begun += 1
             request = whole.popleft()
             if not self._begin(request):
                 whole.appendleft(request)
                 return
+            if whole:
+                begun += 1 + len(request.sent) // PIECE_BYTES_MAX
         if not under_way and not whole and (self._reader.expects or self._reader.ended):
             self._nothing_waits()
 

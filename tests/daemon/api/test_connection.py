@@ -536,6 +536,18 @@ async def test_many_that_are_answered_at_once_leave_others_their_turn(line):
     assert not client._paused
 
 
+async def test_long_bodies_take_more_of_a_turn(line, monkeypatch):
+    reader, _, runner = line
+    (client,) = runner.server.connections
+    monkeypatch.setattr(connection, "PIECE_BYTES_MAX", 1000)
+    monkeypatch.setattr(connection, "BEGUN_MAX", 10)
+    client._reader.feed(post("/nowhere", b"x" * 4000) * 5)
+    client._go_on()
+    assert len(client._reader.whole) == 3
+    starts = [(await told(reader))[0] for _ in range(5)]
+    assert starts == ["HTTP/1.1 404 Not Found"] * 5
+
+
 async def test_who_waits_with_much_begins_no_more(line, recorder):
     reader, writer, runner = line
     count = connection.UNDER_WAY_BODIES_MAX
