@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
         self._rest = _NOTHING  # received, and to be read when those before it have begun
         self._reads = False  # it goes on in the next turn of the loop
         self._under_way: deque[Request] = deque()  # begun and not answered, in their order
-        self._held_bytes = 0  # by them, and it comes back to the client, mostly
+        self._held_bytes = 0  # by them and those answered since there were none; it comes back to the client, mostly
         self._held_bytes_max = UNDER_WAY_BODIES_MAX * body_bytes_max
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused = False  # nothing is received: too much waits
@@ -199,8 +199,7 @@ class Connection(asyncio.Protocol):
         begun = self._guard.begin(request, alone=not under_way)
         if type(begun) is Asked:
             request.asked = begun
-            request.held_bytes = len(request.sent)
-            self._held_bytes += request.held_bytes
+            self._held_bytes += len(request.sent)
             under_way.append(request)
             begun.answer.add_done_callback(partial(self._committed, request))
         elif isinstance(begun, Answer):
@@ -260,8 +259,9 @@ class Connection(asyncio.Protocol):
         under_way = self._under_way
         while under_way and under_way[0].answer is not None:
             request = under_way.popleft()
-            self._held_bytes -= request.held_bytes
             self._write(request, request.answer)
+        if not under_way:
+            self._held_bytes = 0
         self._go_on()
         if self._paused and not self._reads:
             self._read_rest()

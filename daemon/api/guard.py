@@ -65,7 +65,7 @@ class Guard:
             request.id = given
         try:
             if request.fault is not None:
-                log.info("request_malformed", status=request.fault.status, request_id=request.id)
+                log.info("request_malformed", status=int(request.fault.status), request_id=request.id)
                 return self._failed(request, request.fault)
             target = request.target
             find = self._find_again if len(target) <= TARGET_BYTES_KEPT else self._find

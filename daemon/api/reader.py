@@ -222,7 +222,7 @@ class RequestReader:
         request = self._request
         if request is None or self._upgrades:
             return
-        if not self._parser.should_keep_alive():  # a trailer may say so
+        if b"transfer-encoding" in self._headers and not self._parser.should_keep_alive():  # a trailer may say so
             request.keep_alive = False
         if not self.discarding:
             body = self._body

@@ -30,7 +30,6 @@ class Request:
         "fault",
         "found",
         "headers",
-        "held_bytes",
         "id",
         "is_http_1_1",
         "keep_alive",
@@ -68,7 +67,6 @@ class Request:
         self.found: dict[str, Any]  # what of its path has a name
         self.asked: Any  # what the recorder was asked, and what is to be made of the answer
         self.answer: Any = None  # once it is there
-        self.held_bytes = 0  # until it is answered
         self.begun = False  # the head of the answer is out already
         self.runs = False  # in a task, which may do whatever it likes
 
