@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.decider import BATCH_ROWS_MAX
-from daemon.recorder import QUEUE_BYTES_MAX, STALE_RETRIES_MAX, Busy, Committed, Recorder
+from daemon.recorder import GATHER_TURNS_MAX, QUEUE_BYTES_MAX, STALE_RETRIES_MAX, Busy, Committed, Recorder
 from events.append import Append
 from events.application import CreateApplication, UpdateApplication
 from events.breaker import BreakerPolicy
@@ -125,6 +125,30 @@ async def test_what_is_asked_while_an_append_is_on_its_way_goes_together() -> No
     await asyncio.gather(first, *rest)
     assert [len(append.caused) for append in desk.log.appends] == [1, 4]
     assert [len(each.events) for each in desk.heard] == [1, 4]
+    desk.check()
+
+
+@virtual
+async def test_what_each_turn_of_the_loop_brings_goes_together_for_a_few_turns() -> None:
+    desk = await Desk().open()
+    asked = []
+
+    async def ask_turn_by_turn(numbers: range) -> None:
+        for number in numbers:
+            asked.append(desk.ask(create(number)))
+            await asyncio.sleep(0)
+
+    await ask_turn_by_turn(range(3))
+    await asyncio.gather(*asked)
+    assert [len(append.caused) for append in desk.log.appends] == [3]
+
+    desk.log.appends.clear()
+    desk.recorder._queue_max = 100
+    await ask_turn_by_turn(range(10, 10 + 3 * GATHER_TURNS_MAX))
+    await asyncio.gather(*asked)
+    first, rest = [len(append.caused) for append in desk.log.appends]
+    assert first in (GATHER_TURNS_MAX, GATHER_TURNS_MAX + 1)  # whose turn it is within a turn is the loop's business
+    assert first + rest == 3 * GATHER_TURNS_MAX
     desk.check()
 
 
