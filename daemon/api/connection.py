@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine
 from functools import partial
+from time import monotonic
 from typing import Any, Final, Protocol, cast
 
 import structlog
@@ -24,7 +25,8 @@ log = structlog.get_logger()
 
 UNDER_WAY_MAX: Final = 64  # requests of one connection that wait for their commit together
 UNDER_WAY_BODIES_MAX: Final = 4  # of the greatest bodies
-BEGUN_MAX: Final = 64  # requests of one connection that are begun in one turn of the loop; long bodies count more
+BEGUN_MAX: Final = 64  # requests of one connection that are begun in one turn of the loop
+BEGIN_S: Final = 0.005  # none is begun in a turn that has taken so long: a batch takes as long as many messages
 WAITING_MAX: Final = 64  # requests of one connection that are read and not begun
 KEEP_ALIVE_S: Final = 3630.0  # longer than a proxy's, which so is never the one surprised
 REQUEST_S: Final = 60.0  # from its first byte to its last, and for each part of the answers to be taken
@@ -171,7 +173,7 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         """Begin what may begin: so many that others get their turn, and the rest in the next."""
         whole, under_way = self._reader.whole, self._under_way
-        begun = 0
+        begun, until = 0, 0.0
         while whole and not self._stuck:
             if under_way and (
                 under_way[-1].runs or len(under_way) >= UNDER_WAY_MAX or self._held_bytes >= self._held_bytes_max
@@ -180,15 +182,16 @@ class Connection(asyncio.Protocol):
             if self._transport.is_closing():
                 whole.clear()
                 return
-            if begun >= BEGUN_MAX:
+            if begun == 0:
+                until = monotonic() + BEGIN_S
+            elif begun >= BEGUN_MAX or monotonic() > until:
                 self._read_later()
                 return
+            begun += 1
             request = whole.popleft()
             if not self._begin(request):
                 whole.appendleft(request)
                 return
-            if whole:
-                begun += 1 + len(request.sent) // PIECE_BYTES_MAX
         if not under_way and not whole and (self._reader.expects or self._reader.ended):
             self._nothing_waits()
 
@@ -205,6 +208,7 @@ class Connection(asyncio.Protocol):
         elif isinstance(begun, Answer):
             if under_way:
                 request.answer = begun
+                self._held_bytes += len(request.sent)
                 under_way.append(request)
             else:
                 self._write(request, begun)

@@ -16,6 +16,7 @@ from daemon.api.request import Request
 
 TARGET_BYTES_MAX: Final = 8190
 HEAD_BYTES_MAX: Final = 32 * 1024
+HEADERS_MAX: Final = 128  # of different names: held in memory, a short one takes ten times its length
 PIECE_BYTES_MAX: Final = 32 * 1024
 """What is fed at once at most, so that what a client sends in one go becomes a bounded number of requests."""
 
@@ -160,6 +161,8 @@ class RequestReader:
         if self._request is None:
             name = name.lower()
             if name not in self._headers:
+                if len(self._headers) >= HEADERS_MAX:
+                    self._stop(from_status(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
                 self._headers[name] = value
             elif name == b"host":
                 self._stop(ApiError(400, "bad_request", "There are two Host headers"))
@@ -248,5 +251,6 @@ class RequestReader:
         if not self._upgrades:
             return rest
         self._upgrades = False
+        self._parser = httptools.HttpRequestParser(self)  # the other is through, if the client closes afterwards
         framing = b"".join(b"%b: %b\r\n" % (name, self._headers[name]) for name in _FRAMING if name in self._headers)
         return b"".join((b"POST / HTTP/1.1\r\n", framing, b"\r\n", rest))

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import socket
 import struct
 from itertools import pairwise
@@ -522,8 +523,9 @@ async def test_a_fault_of_ours_ends_the_connection_and_is_logged(line, monkeypat
     assert client._transport.is_closing()
 
 
-async def test_many_that_are_answered_at_once_leave_others_their_turn(line):
+async def test_many_that_are_answered_at_once_leave_others_their_turn(line, monkeypatch):
     reader, _, runner = line
+    monkeypatch.setattr(connection, "BEGIN_S", 60.0)
     (client,) = runner.server.connections
     count = 3 * connection.BEGUN_MAX
     client.data_received(get("/nowhere") * count)
@@ -536,16 +538,30 @@ async def test_many_that_are_answered_at_once_leave_others_their_turn(line):
     assert not client._paused
 
 
-async def test_long_bodies_take_more_of_a_turn(line, monkeypatch):
+async def test_what_takes_long_to_begin_ends_the_turn(line, monkeypatch):
     reader, _, runner = line
     (client,) = runner.server.connections
-    monkeypatch.setattr(connection, "PIECE_BYTES_MAX", 1000)
-    monkeypatch.setattr(connection, "BEGUN_MAX", 10)
-    client._reader.feed(post("/nowhere", b"x" * 4000) * 5)
+    moments = itertools.count(step=connection.BEGIN_S / 2)  # of the clock, whenever it is looked at
+    monkeypatch.setattr(connection, "monotonic", lambda: next(moments))
+    client._reader.feed(post("/nowhere") * 5)
     client._go_on()
-    assert len(client._reader.whole) == 3
+    assert len(client._reader.whole) == 2
     starts = [(await told(reader))[0] for _ in range(5)]
     assert starts == ["HTTP/1.1 404 Not Found"] * 5
+
+
+async def test_bodies_of_what_is_refused_count_too_until_it_is_answered(line, recorder):
+    reader, writer, runner = line
+    (client,) = runner.server.connections
+    count = connection.UNDER_WAY_BODIES_MAX
+    writer.write(post("/ask/a") + post("/ask/breaks", b"x" * 10_000) * (2 * count) + post("/ask/b"))
+    await recorder.reaches(1)
+    await meanwhile(runner)
+    assert len(client._under_way) == 1 + count
+    recorder.commit()
+    starts = [(await told(reader))[0].split()[1] for _ in range(2 * count + 2)]
+    assert starts == ["200", *["500"] * (2 * count), "200"]
+    assert client._held_bytes == 0
 
 
 async def test_who_waits_with_much_begins_no_more(line, recorder):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from daemon.api import reader as module
 from daemon.api.errors import ApiError
-from daemon.api.reader import HEAD_BYTES_MAX, PIECE_BYTES_MAX, TARGET_BYTES_MAX, RequestReader
+from daemon.api.reader import HEAD_BYTES_MAX, HEADERS_MAX, PIECE_BYTES_MAX, TARGET_BYTES_MAX, RequestReader
 
 BODY_BYTES_MAX = 1000
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
@@ -110,6 +110,7 @@ REFUSED = [
     (b"GET /" + b"x" * TARGET_BYTES_MAX + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
     (GET + b"A: " + b"x" * HEAD_BYTES_MAX + b"\r\n\r\n", 431),
     (GET + b"A: b\r\n" * (HEAD_BYTES_MAX // 6) + b"\r\n", 431),
+    (GET + b"".join(b"A%d:\r\n" % nth for nth in range(HEADERS_MAX)) + b"\r\n", 431),
 ]
 
 
@@ -131,6 +132,7 @@ def test_the_longest_that_pass():
     room = HEAD_BYTES_MAX - len(b"/Hostx") - 4 - len(b"A") - 4
     assert one(GET + b"A: " + b"x" * room + b"\r\n\r\n").fault is None
     assert one(GET + b"A: " + b"x" * (room + 1) + b"\r\n\r\n").fault.status == 431
+    assert one(GET + b"".join(b"A%d:\r\n" % nth for nth in range(HEADERS_MAX - 1)) + b"\r\n").fault is None
     assert len(one(POST + b"Content-Length: 1000\r\n\r\n" + b"x" * 1000).body) == 1000
 
 
@@ -229,6 +231,19 @@ def test_who_offers_another_protocol_is_answered_in_this_one(sent, body):
         first, second = reader.whole
         assert (first.body, first.fault, first.header(b"upgrade")) == (body, None, "h2c")
         assert (second.method, second.fault, second.header(b"upgrade")) == ("GET", None, "")
+
+
+@pytest.mark.parametrize(
+    "framed", [b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"]
+)
+def test_the_last_request_of_a_connection_may_offer_another_protocol(framed):
+    for cut in range(len(framed)):
+        reader = read(
+            POST + b"Connection: upgrade, close\r\nUpgrade: h2c\r\n" + framed[: cut or None],
+            framed[cut:] if cut else b"",
+        )
+        (request,) = reader.whole
+        assert (request.body, request.fault, request.keep_alive, reader.ended) == (b"abc", None, False, True)
 
 
 def test_many_who_offer_another_protocol():
