@@ -254,13 +254,12 @@ class Views:
 
     async def attempts(self, wanted: Attempts, page: Slice, *, with_responses: bool = True) -> Found[Attempt]:
         """Attempts by position; the cursor is an attempt's id. ValueError when it is of another partition."""
-        async with self.reading() as connection:
-            low, high = await _span(connection, wanted.partition, wanted.narrowed)
-        if page.cursor is not None:
-            seq = _seq(page.cursor, wanted.partition)
-            low, high = (max(low, seq), high) if page.rises else (low, min(high, seq))
         narrowed = wanted.narrowed
         async with self.reading() as connection:
+            low, high = await _span(connection, wanted.partition, narrowed)
+            if page.cursor is not None:
+                seq = _seq(page.cursor, wanted.partition)
+                low, high = (max(low, seq), high) if page.rises else (low, min(high, seq))
             rows = await connection.fetch(
                 _attempts_statement(wanted, page),
                 wanted.partition,

@@ -90,7 +90,7 @@ class RequestReader:
         if self.receiving:
             self._fed_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX or self._fed_bytes > HEAD_BYTES_MAX + PIECE_BYTES_MAX:
-                self._refuse_head()
+                self._refuse(from_status(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
 
     def finish(self) -> None:
         """Read what has begun to come, and nothing after it."""
@@ -115,9 +115,6 @@ class RequestReader:
         if not refused_before:
             self._take(self._request or self._begun(is_http_1_1=True, keep_alive=False), fault)
             self.whole[-1].keep_alive = False
-
-    def _refuse_head(self) -> None:
-        self._refuse(from_status(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
 
     def _stop(self, fault: ApiError) -> None:
         """Refuse what is being parsed."""
@@ -175,8 +172,7 @@ class RequestReader:
         version = parser.get_http_version()
         self._request = self._begun(is_http_1_1=version == "1.1", keep_alive=parser.should_keep_alive())
         if self._head_bytes > HEAD_BYTES_MAX:
-            self._refuse_head()
-            raise ValueError
+            self._stop(from_status(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
         if version != "1.1":
             self._judge_old(version)
         elif b"host" not in headers:
